@@ -1,0 +1,252 @@
+"""The `cxr` command: arguments in, words out. What it does is done elsewhere."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cxr import __version__
+from cxr.errors import ConfigError, CxrError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from cxr.pipeline import Pipeline, StageState
+    from cxr.record import StageRecord
+
+_PIPELINE = click.argument("pipeline", type=click.Path(path_type=Path))
+_OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+_MARKS = {"done": "done", "interrupted": "goes on", "due": "would run", "waiting": "waits"}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cxr")
+def cli() -> None:
+    """Chest radiographs, from DICOM to a multi-label classifier that can be trusted.
+
+    A PIPELINE is a YAML file; any of its keys can be set behind it, like train.epochs=8.
+    """
+
+
+@cli.command()
+@_PIPELINE
+@_OVERRIDES
+def run(pipeline: Path, overrides: tuple[str, ...]) -> None:
+    """Run all stages of a pipeline that are not done yet."""
+    loaded = _load(pipeline, overrides)
+    records = _run(loaded, None)
+    _print_end(loaded, records, _ui_command(pipeline, overrides))
+
+
+def _stage_command(name: str, text: str) -> None:
+    @cli.command(name, help=text)
+    @_PIPELINE
+    @_OVERRIDES
+    def command(pipeline: Path, overrides: tuple[str, ...]) -> None:
+        loaded = _load(pipeline, overrides)
+        records = _run(loaded, name)
+        _print_end(loaded, records, _ui_command(pipeline, overrides))
+
+
+_stage_command("phantom", "Draw the synthetic cohort of a pipeline.")
+_stage_command("ingest", "Read a pipeline's files into canonical images and a manifest.")
+_stage_command("split", "Divide a pipeline's patients into train, validation and test.")
+_stage_command("train", "Train a pipeline's model.")
+_stage_command("predict", "Score a pipeline's validation and test images.")
+_stage_command("evaluate", "Evaluate a pipeline's predictions and write the report.")
+
+
+@cli.command()
+@_PIPELINE
+@_OVERRIDES
+def status(pipeline: Path, overrides: tuple[str, ...]) -> None:
+    """Show which stages are done, which would run, and why."""
+    from rich.table import Table
+
+    loaded = _load(pipeline, overrides)
+    table = Table("stage", "state", "why", "result", box=None, pad_edge=False)
+    for state in loaded.states():
+        table.add_row(state.stage, _MARKS[state.state], state.reason, state.record.headline if state.record else "")
+    _console().print(table)
+
+
+@cli.command()
+@_PIPELINE
+@_OVERRIDES
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="port on this machine")
+def ui(pipeline: Path, overrides: tuple[str, ...], port: int) -> None:
+    """Open MLflow on a pipeline's runs, in a server on this machine that ends with Ctrl-C."""
+    loaded = _load(pipeline, overrides)
+    tracking = loaded.tracking()
+    if tracking.uri.startswith(("http:", "https:")):
+        click.echo(f"The runs are on the tracking server: {tracking.page(loaded.last_run(), tracking.uri.rstrip('/'))}")
+        return
+    _refuse_busy(port)
+    root = f"http://127.0.0.1:{port}"
+    click.echo(f"The runs:         {tracking.page(root=root)}")
+    if last := loaded.last_run():
+        click.echo(f"The latest run:   {tracking.page(last, root)}")
+    click.echo("Open one of these in a browser once the server is up (some seconds); Ctrl-C ends it.")
+    # without these the server starts helpers that a look at runs has no use for, and takes 3 GB
+    os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
+    arguments = ["--backend-store-uri", tracking.uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments])
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def key(file: Path) -> None:
+    """Make a new key for pseudonyms in FILE; keep it safe, and away from the data."""
+    from cxr.ingest.deidentify import make_key
+
+    make_key(file)
+    click.echo(f"{file}: a new key. Whoever has it can link pseudonyms to patients; without it none can be made again.")
+
+
+@cli.command()
+def keys() -> None:
+    """List every key of a pipeline definition with its meaning."""
+    from rich.table import Table
+
+    from cxr.config import describe_keys
+
+    table = Table("key", "meaning", box=None, pad_edge=False)
+    for name, text in dict.fromkeys(describe_keys()):
+        table.add_row(name, text)
+    _console().print(table)
+
+
+def _load(path: Path, overrides: tuple[str, ...]) -> Pipeline:
+    from cxr.config import load_config
+    from cxr.pipeline import Pipeline
+
+    return Pipeline(load_config(path, overrides))
+
+
+def _run(pipeline: Pipeline, only: str | None) -> list[StageRecord]:
+    with _Terminal() as terminal:
+        return pipeline.run(terminal, only)
+
+
+class _Terminal:
+    """Prints what happens: a bar a stage on a terminal, a line now and then elsewhere."""
+
+    def __enter__(self) -> _Terminal:
+        return self
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._start = self._printed = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        self._close_bar()
+
+    def skipped(self, state: StageState) -> None:
+        headline = state.record.headline if state.record else ""
+        _console().print(f"[bold]{state.stage:9}[/] [dim]not run again: {state.reason}[/]\n          {headline}")
+
+    def started(self, state: StageState) -> _Terminal:
+        _console().print(f"[bold]{state.stage:9}[/] [dim]runs: {state.reason}[/]")
+        self._start = self._printed = time.monotonic()
+        if _console().is_terminal:
+            self._open_bar()
+        return self
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total, text=text)
+        elif time.monotonic() - self._printed > 10:
+            self._printed = time.monotonic()
+            _console().print(f"          {done} of {total}, {text}", highlight=False)
+
+    def finished(self, record: StageRecord) -> None:
+        self._close_bar()
+        seconds = time.monotonic() - self._start
+        _console().print(f"          {record.headline} [dim]({seconds:.0f} s)[/]", highlight=False)
+        for warning in record.warnings:
+            _console().print(f"          [yellow]to mind:[/] {warning}", highlight=False)
+
+    def _open_bar(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("         "), BarColumn(24), TimeRemainingColumn(), TextColumn("{task.fields[text]}"))
+        self._bar = Progress(*columns, console=_console(), transient=True)
+        self._bar.add_task("", total=None, text="")
+        self._bar.start()
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _print_end(pipeline: Pipeline, records: list[StageRecord], ui_command: str) -> None:
+    from rich.table import Table
+
+    for record in records:
+        if record.table:
+            header, *rows = record.table
+            table = Table(*header, box=None, pad_edge=False, header_style="bold")
+            for row in rows:
+                table.add_row(*row)
+            _console().print("", table, "")
+    report = pipeline.folder / "evaluate" / "report.html"
+    if records[-1].stage == "evaluate" and report.exists():
+        click.echo(f"report     {_short(report)}")
+    click.echo(f"results    {_short(pipeline.folder)}")
+    click.echo(f"runs       {ui_command}")
+
+
+def _short(path: Path) -> str:
+    """The path as a user would type it from here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _ui_command(path: Path, overrides: tuple[str, ...]) -> str:
+    """The command that opens MLflow on these runs; only the keys that say where they lie matter to it."""
+    kept = [text for text in overrides if text.startswith(("workspace=", "name=", "source."))]
+    program = sys.argv[0] if os.sep in sys.argv[0] else "cxr"
+    return " ".join([_short(Path(program)) if os.sep in program else program, "ui", str(path), *kept])
+
+
+def _refuse_busy(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise ConfigError(f"port {port} is in use; choose another with --port")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    global _CONSOLE
+    if _CONSOLE is None:
+        # wide enough for the table where the output goes to a file
+        _CONSOLE = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+    return _CONSOLE
+
+
+_CONSOLE: Any = None
+
+
+def main() -> None:
+    """Run the command; what a user can act on is told in a line, and ends with exit code 2."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on from here", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except CxrError as error:
+        click.echo(f"error: {error}", err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,443 @@
+"""The typed configuration of a pipeline, read from YAML and `key=value` overrides, with errors a person can act on.
+
+A path in the file is relative to the file; a path on the command line is relative to where the command runs. Every
+value is checked before any stage starts, and all problems are reported at once, each with the nearest right key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from cxr.errors import ConfigError
+from cxr.labels import SHIPPED, find_label_set
+
+
+class _Typed(str):
+    """A text typed on the command line: as a path it starts from the current directory, not from the file's folder."""
+
+    __slots__ = ()
+
+
+def _base(value: object, info: ValidationInfo) -> Path:
+    if isinstance(value, _Typed) or info.context is None:
+        return Path.cwd()
+    return Path(info.context["base"])
+
+
+def _absolute(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str | Path):
+        return value
+    return (_base(value, info) / Path(value).expanduser()).resolve()
+
+
+def _existing_file(value: object, info: ValidationInfo) -> object:
+    path = _absolute(value, info)
+    if isinstance(path, Path) and not path.is_file():
+        raise ValueError(f"no such file: {path}{nearest_path(path)}")
+    return path
+
+
+def _existing_folder(value: object, info: ValidationInfo) -> object:
+    path = _absolute(value, info)
+    if isinstance(path, Path) and not path.is_dir():
+        raise ValueError(f"no such folder: {path}{nearest_path(path)}")
+    return path
+
+
+def _label_set(value: object, info: ValidationInfo) -> object:
+    return find_label_set(value, _base(value, info)) if isinstance(value, str) else value
+
+
+def _table_format(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    shipped = SHIPPED / value / "table.yaml"
+    return shipped if shipped.is_file() else _existing_file(value, info)
+
+
+AnyPath = Annotated[Path, BeforeValidator(_absolute)]
+ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
+ExistingFolder = Annotated[Path, BeforeValidator(_existing_folder)]
+LabelSetFile = Annotated[Path, BeforeValidator(_label_set)]
+TableFormatFile = Annotated[Path, BeforeValidator(_table_format)]
+SecretFile = Annotated[ExistingFile, "secret"]
+"""A file whose content enters no digest, log or record; only a keyed check value of it does."""
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of a configuration: immutable, and refusing what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class PhantomSource(Section):
+    """A cohort of synthetic thorax radiographs, written as DICOM files and then read like any hospital's."""
+
+    kind: Literal["phantom"]
+    patients: int = Field(400, ge=10, description="patients in the cohort")
+    images_per_patient: int = Field(3, ge=1, le=8, description="most images of one patient; one to this many are drawn")
+    matrix: int = Field(384, ge=64, le=4096, description="longer side of a radiograph, in pixels")
+    uncertain: Fraction = Field(0.04, description="share of label cells written as uncertain (-1)")
+    blank: Fraction = Field(0.04, description="share of label cells left blank")
+    broken_files: int = Field(6, ge=0, description="files damaged on purpose")
+    workers: int = Field(2, ge=1, description="processes that draw and write")
+
+
+class DicomSource(Section):
+    """A folder of DICOM files, with a table of labels."""
+
+    kind: Literal["dicom"]
+    name: str = Field("hospital", description="short name of the source; it starts every pseudonym")
+    root: ExistingFolder = Field(description="folder that is searched for DICOM files, with its sub-folders")
+    table: str = Field(description="the label table, inside root; a pattern with * must match one file")
+    format: TableFormatFile = Field(description="how the table is laid out: a shipped name or a YAML file")
+    key_file: SecretFile = Field(description="the key of the pseudonyms; make one with `cxr key`, keep it elsewhere")
+
+    @property
+    def table_file(self) -> Path:
+        """The label table."""
+        return Path(self.root / self.table)
+
+    @field_validator("table")
+    @classmethod
+    def _one_table(cls, pattern: str, info: ValidationInfo) -> str:
+        return _one_file(pattern, info.data.get("root"))
+
+
+class OfficialLists(Section):
+    """Published lists of image names, one a line, that fix the test set."""
+
+    train_val: str = Field(description="list of the images to train and validate on, inside source.root")
+    test: str = Field(description="list of the test images, inside source.root")
+
+
+class ImagesSource(Section):
+    """A folder of PNG or JPEG files of a public, de-identified data set, with its published table."""
+
+    kind: Literal["images"]
+    name: str = Field("images", description="short name of the data set; it starts every patient id")
+    root: ExistingFolder = Field(description="folder that is searched for images, with its sub-folders")
+    table: str = Field(description="the data set's table, inside root; a pattern with * must match one file")
+    format: TableFormatFile = Field(description="how the table is laid out: a shipped name or a YAML file")
+    official: OfficialLists | None = Field(None, description="published split lists; without them patients are drawn")
+
+    @property
+    def table_file(self) -> Path:
+        """The data set's table."""
+        return Path(self.root / self.table)
+
+    @property
+    def official_files(self) -> tuple[Path, Path] | tuple[None, None]:
+        """The published lists for training and validation, and for test."""
+        return (self.root / self.official.train_val, self.root / self.official.test) if self.official else (None, None)
+
+    @field_validator("table")
+    @classmethod
+    def _one_table(cls, pattern: str, info: ValidationInfo) -> str:
+        return _one_file(pattern, info.data.get("root"))
+
+    @field_validator("official")
+    @classmethod
+    def _lists_exist(cls, lists: OfficialLists | None, info: ValidationInfo) -> OfficialLists | None:
+        root: Path | None = info.data.get("root")
+        if lists is None or root is None:
+            return lists
+        for name in (lists.train_val, lists.test):
+            if not (root / name).is_file():
+                raise ValueError(f"no such file: {root / name}{nearest_path(root / name)}")
+        return lists
+
+
+Source = Annotated[PhantomSource | DicomSource | ImagesSource, Field(discriminator="kind")]
+
+
+class IngestConfig(Section):
+    """How source images become canonical ones."""
+
+    size: int = Field(224, ge=32, le=2048, description="side of the square canonical image, in pixels")
+    fit: Literal["pad", "crop"] = Field("pad", description="keep the aspect by padding with black or by a centre crop")
+    shard_files: int = Field(128, ge=1, le=4096, description="source files per shard of the image store")
+    workers: int = Field(2, ge=1, description="processes that read and decode")
+
+
+class SplitConfig(Section):
+    """How patients are divided; a published list, where the source names one, fixes the test set."""
+
+    val_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the images for validation, by patient")
+    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share for test, by patient; unused with official lists")
+
+
+class HeadConfig(Section):
+    """The classification head; see cxr/model/head.py for its definition."""
+
+    kind: Literal["multi_branch", "aggregated", "branches"] = Field(
+        "multi_branch", description="both parts, the plain linear head only, or the branches only"
+    )
+    pooling: Literal["attention", "token"] = Field(
+        "attention", description="what a branch sees: tokens weighted by its own query, or the pooled feature"
+    )
+    hidden: int = Field(64, ge=1, description="width of a branch's hidden layer")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout in a branch")
+    loss_weights: Literal["learned", "static", "uniform"] = Field(
+        "learned", description="weights of the branch losses: learned, inverse label frequency, or all one"
+    )
+
+
+class ModelConfig(Section):
+    """Backbone and head."""
+
+    backbone: str = Field("vit_tiny_patch16_224", description="name of a timm model that gives tokens or a feature map")
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the timm model")
+    weights: ExistingFile | None = Field(None, description="local safetensors or weights-only .pth file to start from")
+    head: HeadConfig = HeadConfig()
+
+
+class AugmentConfig(Section):
+    """Random changes of training images; all off gives the image as it is."""
+
+    rotate_degrees: float = Field(5, ge=0, le=45, description="largest rotation either way")
+    shift: Fraction = Field(0.05, description="largest shift either way, as a share of the side")
+    zoom: float = Field(0.1, ge=0, lt=1, description="largest change of scale either way")
+    contrast: float = Field(0.15, ge=0, lt=1, description="largest relative change of brightness and of contrast")
+    horizontal_flip: bool = Field(False, description="mirror half of the images; refused where a label has a side")
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is changed at all."""
+        return any((self.rotate_degrees, self.shift, self.zoom, self.contrast, self.horizontal_flip))
+
+
+class TrainConfig(Section):
+    """Optimisation."""
+
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float = Field(0.05, ge=0)
+    warmup_epochs: float = Field(2, ge=0, description="epochs of linear warm-up before the cosine")
+    clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the averaged weights that are evaluated; 0: off")
+    precision: Literal["float32", "bf16"] = Field("float32", description="bf16: autocast where it is safe")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    workers: int = Field(0, ge=0, description="processes that prepare batches; 0: the training process itself")
+    augment: AugmentConfig = AugmentConfig()
+
+
+class EvaluateConfig(Section):
+    """Intervals."""
+
+    resamples: int = Field(1000, ge=100, description="bootstrap resamples of the patients")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
+
+
+class PipelineConfig(Section):
+    """A whole pipeline definition."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the pipeline and its experiment")
+    description: str = Field("", description="a sentence or two, shown in MLflow and in the report")
+    workspace: AnyPath = Field(description="folder for stage outputs and, unless MLFLOW_TRACKING_URI is set, MLflow's")
+    labels: LabelSetFile = Field(description="label set: a shipped name or a YAML file")
+    seed: int = Field(0, ge=0, description="the one seed behind split, initial weights, batches, augmentation")
+    source: Source
+    ingest: IngestConfig = IngestConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+class PhantomStage(Section):
+    """What the phantom stage may see; its fingerprint covers exactly this."""
+
+    seed: int
+    source: PhantomSource
+
+
+class IngestStage(Section):
+    """What the ingest stage may see."""
+
+    name: str
+    labels: Path
+    source: Source
+    ingest: IngestConfig
+
+
+class SplitStage(Section):
+    """What the split stage may see: of the source only its published lists."""
+
+    seed: int
+    train_val_list: Path | None
+    test_list: Path | None
+    split: SplitConfig
+
+
+class TrainStage(Section):
+    """What the train stage may see."""
+
+    seed: int
+    labels: Path
+    model: ModelConfig
+    train: TrainConfig
+
+
+class PredictStage(Section):
+    """What the predict stage may see."""
+
+    batch_size: int
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class EvaluateStage(Section):
+    """What the evaluate stage may see."""
+
+    name: str
+    description: str
+    seed: int
+    labels: Path
+    evaluate: EvaluateConfig
+
+
+def nearest_path(path: Path) -> str:
+    """`; did you mean X?` with the name beside a missing path that resembles it most, or nothing."""
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, siblings, n=1)
+    return f"; did you mean {path.parent / close[0]}?" if close else ""
+
+
+def _one_file(pattern: str, root: Path | None) -> str:
+    """The one file that a pattern means inside `root`, relative to it."""
+    if root is None:
+        return pattern
+    found = sorted(root.glob(pattern))
+    if len(found) == 1 and found[0].is_file():
+        return found[0].relative_to(root).as_posix()
+    if not found:
+        raise ValueError(f"no such file: {root / pattern}{nearest_path(root / pattern)}")
+    raise ValueError(f"'{pattern}' matches {len(found)} files in {root}: {', '.join(path.name for path in found[:4])}")
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
+    """Read a pipeline definition and apply `key=value` overrides.
+
+    Args:
+        path: the YAML file.
+        overrides: texts like "train.epochs=8"; values are read as YAML.
+
+    Raises:
+        ConfigError: every problem found, a line each, with the file, the key and the nearest right key.
+    """
+    content = _read_yaml(path)
+    typed = dict(_parse_override(text) for text in overrides)
+    for key, value in typed.items():
+        _set(content, key, value)
+    try:
+        return PipelineConfig.model_validate(content, context={"base": path.resolve().parent})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, path, typed) for problem in error.errors())) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.MarkedYAMLError(problem=f"'{key.value}' stands twice", problem_mark=key.start_mark)
+        return dict(super().construct_mapping(node, deep))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{path}: no such pipeline file{nearest_path(path)}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        raise ConfigError(f"{path}:{line} not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a pipeline definition is a mapping of keys, this is {type(content).__name__}")
+    return content
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"'{text}': an override is written key=value, like train.epochs=8")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"'{text}': the value is not valid YAML") from error
+    return key, _Typed(parsed) if isinstance(parsed, str) else parsed
+
+
+def _set(content: dict[str, Any], key: str, value: object) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = content.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"'{key}': {parent} is a value, it has no keys of its own")
+        content = inner
+    content[last] = value
+
+
+def _explain(problem: Mapping[str, Any], path: Path, typed: Mapping[str, object]) -> str:
+    # pydantic names the chosen kind of a union inside the location; a user's file has no such level
+    kinds = set(source_kinds())
+    parts = [str(part) for index, part in enumerate(problem["loc"]) if not (index == 1 and part in kinds)]
+    key = ".".join(parts)
+    place = "command line" if any(key == other or key.startswith(other + ".") for other in typed) else str(path)
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: {key}: unknown key{_nearest_key(key)}"
+    if problem["type"] == "missing":
+        return f"{path}: {key}: missing, but needed"
+    if problem["type"] == "union_tag_invalid":
+        kind = problem["ctx"]["tag"]
+        close = difflib.get_close_matches(str(kind), source_kinds(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return f"{place}: {key}.kind: '{kind}' is none of {', '.join(source_kinds())}{hint}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{path}: {key}.kind: missing, but needed: one of {', '.join(source_kinds())}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    given = "" if message.startswith(("no such", "'")) or isinstance(problem["input"], dict) else f", not '{problem['input']}'"
+    return f"{place}: {key}: {message[0].lower() + message[1:]}{given}"
+
+
+def source_kinds() -> list[str]:
+    """The kinds of source that a pipeline can name."""
+    return [typing.get_args(model.model_fields["kind"].annotation)[0] for model in _models(Source)]
+
+
+def _nearest_key(key: str) -> str:
+    known = [name for name, _ in describe_keys()]
+    last = {name.rpartition(".")[2]: name for name in known}
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    close = close or [last[name] for name in difflib.get_close_matches(key.rpartition(".")[2], last, n=1, cutoff=0.75)]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def describe_keys(model: type[BaseModel] = PipelineConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every key of a pipeline definition, dotted, with its description."""
+    for name, info in model.model_fields.items():
+        inner = _models(info.annotation)
+        if not inner:
+            yield prefix + name, info.description or ""
+        for section in inner:
+            yield from describe_keys(section, f"{prefix}{name}.")
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in typing.get_args(annotation) for model in _models(argument)]

@@ -1,0 +1,1 @@
+"""From manifest and image store to batches: split, dataset, augmentation."""

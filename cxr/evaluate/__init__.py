@@ -1,0 +1,1 @@
+"""Numbers with honest intervals, as a pure function of a prediction table."""

@@ -1,0 +1,48 @@
+"""AUROC and average precision of one label, on its known cells, as scikit-learn computes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from cxr.evaluate.undefined import Undefined
+
+
+def auroc(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
+
+    Args:
+        truth: float32 [images], each 0, 1 or NaN (left out).
+        scores: float64 [images], any finite values.
+
+    Returns:
+        A value in [0, 1], or why there is none.
+    """
+    known = ~np.isnan(truth)
+    return undefined_because(truth) or float(roc_auc_score(truth[known] == 1, scores[known]))
+
+
+def average_precision(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:
+    """Average precision: the sum of precision times the rise in recall (not a trapezoid); chance gives the prevalence.
+
+    Args:
+        truth: float32 [images], each 0, 1 or NaN (left out).
+        scores: float64 [images], any finite values.
+
+    Returns:
+        A value in [0, 1], or why there is none; without negatives it would be 1 whatever the scores are, so undefined.
+    """
+    known = ~np.isnan(truth)
+    return undefined_because(truth) or float(average_precision_score(truth[known] == 1, scores[known]))
+
+
+def undefined_because(truth: npt.NDArray[np.float32]) -> Undefined | None:
+    """Why a label's scores cannot be ranked against this truth, float32 [images] of 0, 1 and NaN; None if they can."""
+    if np.isnan(truth).all():
+        return Undefined("no known cell")
+    if not (truth == 1).any():
+        return Undefined("no positives")
+    if not (truth == 0).any():
+        return Undefined("no negatives")
+    return None

@@ -1,0 +1,80 @@
+"""Pictures of one label's scores, as SVG text: the ROC curve and the histogram of scores by truth.
+
+No text of the user enters a picture (a `$` in a label name would be read as mathematics), and no state is shared: each
+picture is a `Figure` of its own, drawn on the Agg-family canvas without pyplot.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+POSITIVE_COLOUR, NEGATIVE_COLOUR = "#b34700", "#1f5f99"
+"""Told apart in any kind of colour vision; the histogram tells them apart by line and fill as well."""
+
+# ids from a fixed salt and no date: the same figures give the same bytes
+_STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cxr", "font.size": 8, "axes.linewidth": 0.6}
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_GREY = "#767676"
+_BINS = 24
+
+
+def label_svg(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> str:
+    """ROC curve and histogram of one label, side by side.
+
+    Args:
+        truth: float32 [images], each 0, 1 or NaN (left out); at least one known.
+        scores: float64 [images] in [0, 1].
+
+    Returns:
+        An SVG document, 4.6 x 2.2 inches. Where positives or negatives are missing, the curve's place says so.
+    """
+    known = ~np.isnan(truth)
+    positive = truth[known] == 1
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.6, 2.2), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
+        _draw_roc(left, positive, scores[known])
+        _draw_histogram(right, positive, scores[known])
+        return _to_svg(figure)
+
+
+def _draw_roc(axes: Any, positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> None:
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate")
+    axes.plot((0, 1), (0, 1), color=_GREY, linewidth=0.8, linestyle=":")
+    if positive.all() or not positive.any():
+        missing = "negatives" if positive.all() else "positives"
+        axes.text(0.5, 0.62, f"no {missing}:\nno curve", ha="center", va="center", color=_GREY)
+        return
+    false_positive_rate, true_positive_rate, _ = roc_curve(positive, scores)
+    axes.plot(false_positive_rate, true_positive_rate, color="#222222", linewidth=1.2)
+
+
+def _draw_histogram(axes: Any, positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> None:
+    top = float(scores.max()) or 1.0
+    edges = np.linspace(0, top, _BINS + 1)
+    for chosen, style in (
+        (~positive, {"color": NEGATIVE_COLOUR, "fill": True, "alpha": 0.35}),
+        (positive, {"color": POSITIVE_COLOUR, "fill": False, "linewidth": 1.4}),
+    ):
+        if chosen.any():
+            # shares of each kind: with counts, the positives of a rare finding would not be seen
+            shares = 100 * np.histogram(scores[chosen], edges)[0] / chosen.sum()
+            axes.stairs(shares, edges, **style)
+    axes.set(xlim=(0, top), xlabel="score", ylabel="% of images of this kind")
+    axes.locator_params(axis="x", nbins=4)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _to_svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
+    return buffer.getvalue()

@@ -1,0 +1,117 @@
+"""Digests of what a stage depends on: its configuration, its code, and the files it reads."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from cxr.ingest.deidentify import key_check_value, read_key
+
+_PACKAGE = Path(__file__).parent
+_NOT_CODE = {"cxr", "cxr.config", "cxr.stage", "cxr.errors", "cxr.tracking", "cxr.profile"}
+"""Modules that shape how a stage is asked and what is logged, never what it writes; configuration counts by its values."""
+
+
+def digest_json(value: object) -> str:
+    """SHA-256 of plain values, whatever the order of mappings."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_folder(path: Path) -> str:
+    """SHA-256 of a folder's listing: relative paths, sizes and times of change, since an archive is too large to read."""
+    lines = sorted(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in _walk(path, ""))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, entry.stat()
+
+
+def config_digests(config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
+    """A configuration's plain values, and the digests of the files and folders that it names.
+
+    Where a path lies is no part of a fingerprint, only what it holds; of a secret only a keyed check value.
+    """
+    values: dict[str, Any] = {}
+    files: dict[str, str] = {}
+    _collect(config, "", values, files)
+    return values, files
+
+
+def _collect(config: BaseModel, prefix: str, values: dict[str, Any], files: dict[str, str]) -> None:
+    for name, info in type(config).model_fields.items():
+        value, key = getattr(config, name), prefix + name
+        if isinstance(value, BaseModel):
+            _collect(value, f"{key}.", values, files)
+        elif isinstance(value, Path):
+            secret = "secret" in (*info.metadata, *get_args(info.annotation))
+            files[key] = key_check_value(read_key(value)) if secret else _digest_path(value)
+        else:
+            values[key] = value
+
+
+def _digest_path(path: Path) -> str:
+    return digest_folder(path) if path.is_dir() else digest_file(path)
+
+
+def code_digests(module: str) -> dict[str, str]:
+    """Digest of each module of this package that `module` imports, directly or not, and of the templates beside them.
+
+    Comments, docstrings and layout do not count.
+    """
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in _NOT_CODE:
+            continue
+        found[name], imported = _read_module(name)
+        waiting += imported
+    return dict(sorted(found.items()))
+
+
+@cache
+def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
+    path = _module_file(name)
+    assert path is not None, name
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = tuple(sorted(_imports(tree)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:] or [ast.Pass()]
+    templates = b"".join(file.read_bytes() for file in sorted(path.parent.glob(f"{path.stem}*.j2")))
+    return hashlib.sha256(ast.unparse(tree).encode() + templates).hexdigest(), imported
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.partition(".")[0] == "cxr" and _module_file(name))
+
+
+def _module_file(name: str) -> Path | None:
+    base = _PACKAGE.joinpath(*name.split(".")[1:])
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)

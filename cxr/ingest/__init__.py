@@ -1,0 +1,1 @@
+"""From a hospital's files to canonical images and a manifest."""

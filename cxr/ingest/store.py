@@ -1,0 +1,123 @@
+"""The image store: canonical images as uint8 arrays in numpy shards, read by memory map.
+
+A shard is written under another name and renamed when it is whole, so that a crash leaves nothing that could be taken
+for whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr.errors import DataError
+
+_DESCRIPTION = "store.json"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How canonical images were made: the part of a model's contract that prediction must repeat.
+
+    Args:
+        size: side of the square images, in pixels.
+        fit: "pad" or "crop".
+        normaliser: version of `cxr.ingest.normalise`.
+        canonical: version of `cxr.ingest.canonical`.
+    """
+
+    size: int
+    fit: Literal["pad", "crop"]
+    normaliser: int
+    canonical: int
+
+
+def shard_path(folder: Path, shard: int) -> Path:
+    """The file of a shard."""
+    return folder / f"shard-{shard:05d}.npy"
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+
+
+def write_shard(folder: Path, shard: int, images: Sequence[npt.NDArray[np.uint8]], size: int) -> None:
+    """Write one shard.
+
+    Args:
+        folder: the store.
+        shard: its number, from 0.
+        images: uint8 [size, size] each; none is allowed.
+        size: side of the images, in pixels.
+    """
+    path = shard_path(folder, shard)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.save(file, np.stack(images) if images else np.zeros((0, size, size), np.uint8))
+    os.replace(partial, path)
+
+
+def describe_store(folder: Path, preprocessing: Preprocessing) -> None:
+    """Say in the store how its images were made."""
+    write_atomic(folder / _DESCRIPTION, json.dumps(asdict(preprocessing), indent=1).encode())
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """Read access to a store.
+
+    Args:
+        folder: where the shards lie.
+    """
+
+    folder: Path
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """How the images were made.
+
+        Raises:
+            DataError: the folder holds no store.
+        """
+        try:
+            return Preprocessing(**json.loads((self.folder / _DESCRIPTION).read_bytes()))
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{self.folder}: no image store: {error}") from error
+
+    @cached_property
+    def _shards(self) -> dict[int, npt.NDArray[np.uint8]]:
+        return {}
+
+    def _shard(self, shard: int) -> npt.NDArray[np.uint8]:
+        if shard not in self._shards:
+            try:
+                self._shards[shard] = np.load(shard_path(self.folder, shard), mmap_mode="r")
+            except (OSError, ValueError) as error:
+                raise DataError(f"{shard_path(self.folder, shard)}: cannot be read: {error}") from error
+        return self._shards[shard]
+
+    def gather(self, shards: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The images at the given places.
+
+        Args:
+            shards: int64 [images].
+            rows: int64 [images].
+
+        Returns:
+            uint8 [images, size, size].
+        """
+        size = self.preprocessing.size
+        result = np.empty((len(shards), size, size), np.uint8)
+        for index, (shard, row) in enumerate(zip(shards.tolist(), rows.tolist(), strict=True)):
+            result[index] = self._shard(shard)[row]
+        return result

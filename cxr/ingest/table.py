@@ -1,0 +1,197 @@
+"""The label table of a source: how it is laid out, and what its cells say about each image.
+
+A layout is a YAML file under data_manifests/, so that a new table needs no code. Cells are compared whole: findings in
+one column are split at the separator first, so that no name is ever found inside another.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import yaml
+from pydantic import Field, ValidationError
+
+from cxr.config import Section
+from cxr.errors import ConfigError, DataError
+from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet
+
+
+class FindingsInOneColumn(Section):
+    """The findings of an image stand in one cell; a finding that is not listed is blank."""
+
+    layout: Literal["list"]
+    column: str
+    separator: str = "|"
+    none: tuple[str, ...] = Field((), description="entries that stand for no finding at all")
+
+
+class FindingsInColumns(Section):
+    """Each finding has its own column."""
+
+    layout: Literal["columns"]
+    positive: tuple[str, ...] = ("1", "1.0")
+    negative: tuple[str, ...] = ("0", "0.0")
+    uncertain: tuple[str, ...] = ("-1", "-1.0")
+    blank: tuple[str, ...] = ("",)
+
+
+class TableFormat(Section):
+    """The layout of a label table."""
+
+    key: str = Field(description="the column that names the image")
+    key_is: Literal["file", "SOPInstanceUID", "StudyInstanceUID", "AccessionNumber"] = Field(
+        "file", description="what the key holds: a file name, matched by its stem, or an attribute of the DICOM file"
+    )
+    patient: str | None = None
+    study: str | None = None
+    view: str | None = None
+    sex: str | None = None
+    age: str | None = None
+    findings: Annotated[FindingsInOneColumn | FindingsInColumns, Field(discriminator="layout")]
+
+    def key_of(self, cell: str) -> str:
+        """What is compared with a file: the stem of a file name, else the cell itself."""
+        return PurePosixPath(cell.strip()).stem if self.key_is == "file" else cell.strip()
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """What a table says about one image.
+
+    Args:
+        codes: int8 [labels], 0 to 3 as in `cxr.labels.VALUES`.
+        patient, study, view, sex, age: the cells, empty where the table has no such column.
+    """
+
+    codes: npt.NDArray[np.int8]
+    patient: str
+    study: str
+    view: str
+    sex: str
+    age: str
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """A label table, ready for look-up.
+
+    Args:
+        rows: by key, see `TableFormat.key_of`.
+        sha256: hexadecimal digest of the file.
+    """
+
+    rows: dict[str, LabelRow]
+    sha256: str
+
+
+def read_format(path: Path) -> TableFormat:
+    """Read a layout.
+
+    Raises:
+        ConfigError: the file does not describe one.
+    """
+    try:
+        return TableFormat.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+
+
+def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
+    """Read a label table.
+
+    Raises:
+        DataError: a column is missing, a key stands twice, or a cell means nothing; names row and column.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a CSV table: {str(error).splitlines()[0]}") from error
+    wanted = [layout.key, layout.patient, layout.study, layout.view, layout.sex, layout.age]
+    for column in filter(None, wanted):
+        _require(path, table, column)
+    keys = table[layout.key].map(layout.key_of)
+    _refuse_first(path, table, keys.duplicated(), layout.key, "stands twice")
+    _refuse_first(path, table, keys == "", layout.key, "names no image")
+    codes = _codes(path, table, layout.findings, labels)
+    context = [_cells(table, column) for column in wanted[1:]]
+    rows = {key: LabelRow(codes[index], *cells) for index, (key, *cells) in enumerate(zip(keys, *context, strict=True))}
+    return LabelTable(rows, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _cells(table: pd.DataFrame, column: str | None) -> list[str]:
+    return [""] * len(table) if column is None else table[column].str.strip().tolist()
+
+
+def _require(path: Path, table: pd.DataFrame, column: str) -> None:
+    if column not in table:
+        close = difflib.get_close_matches(column, map(str, table), n=1)
+        raise DataError(f"{path}: column '{column}' is missing{f'; did you mean {close[0]}?' if close else ''}")
+
+
+def _refuse_first(path: Path, table: pd.DataFrame, wrong: pd.Series[bool], column: str, problem: str) -> None:
+    if wrong.any():
+        row = int(np.flatnonzero(wrong.to_numpy())[0])
+        # row numbers as a spreadsheet shows them: the header is row 1
+        raise DataError(f"{path}: row {row + 2}: {column} '{table[column].iloc[row]}' {problem}")
+
+
+def _codes(
+    path: Path, table: pd.DataFrame, findings: FindingsInOneColumn | FindingsInColumns, labels: LabelSet
+) -> npt.NDArray[np.int8]:
+    if isinstance(findings, FindingsInOneColumn):
+        return _codes_of_list(path, table, findings, labels)
+    return np.stack([_codes_of_column(path, table, findings, labels, name) for name in labels.names], axis=1)
+
+
+def _codes_of_column(
+    path: Path, table: pd.DataFrame, findings: FindingsInColumns, labels: LabelSet, name: str
+) -> npt.NDArray[np.int8]:
+    label = labels.find(name)
+    columns = [column for column in table if labels.find(str(column)) == label]
+    if label is None or len(columns) != 1:
+        close = difflib.get_close_matches(name, [str(column) for column in table], n=1)
+        found = f"{len(columns)} columns: {', '.join(map(str, columns))}" if columns else "no column"
+        raise DataError(f"{path}: label '{name}' has {found}{f'; did you mean {close[0]}?' if close else ''}")
+    meaning = dict.fromkeys(findings.blank, label.blank_code)
+    meaning |= dict.fromkeys(findings.uncertain, UNCERTAIN)
+    meaning |= dict.fromkeys(findings.negative, NEGATIVE) | dict.fromkeys(findings.positive, POSITIVE)
+    codes = table[columns[0]].str.strip().map(meaning)
+    _refuse_first(path, table, codes.isna(), str(columns[0]), f"is none of {', '.join(repr(cell) for cell in meaning)}")
+    return np.asarray(codes, np.int8)
+
+
+def _codes_of_list(path: Path, table: pd.DataFrame, findings: FindingsInOneColumn, labels: LabelSet) -> npt.NDArray[np.int8]:
+    _require(path, table, findings.column)
+    column = table[findings.column]
+    blank = np.array([label.blank_code for label in labels.labels], np.int8)
+    # a table has few distinct cells (NIH: 836 in 112,120 rows), so each is read once
+    distinct = {cell: _codes_of_cell(cell, findings, labels, blank) for cell in column.unique()}
+    unread = column.map(lambda cell: isinstance(distinct[cell], str))
+    if unread.any():
+        first = column[unread].iloc[0]
+        _refuse_first(path, table, unread, findings.column, f"holds '{distinct[first]}', which is no label of {labels.name}")
+    return np.stack([np.asarray(distinct[cell]) for cell in column])
+
+
+def _codes_of_cell(
+    cell: str, findings: FindingsInOneColumn, labels: LabelSet, blank: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int8] | str:
+    """The codes of one cell, or the entry in it that means nothing."""
+    codes = blank.copy()
+    for entry in filter(None, (part.strip() for part in cell.split(findings.separator))):
+        label = labels.find(entry)
+        if label is not None:
+            codes[labels.names.index(label.name)] = POSITIVE
+        elif entry not in findings.none:
+            return entry
+    return codes

@@ -1,0 +1,165 @@
+"""Label sets: the names of the findings, their synonyms and hierarchy, and what uncertain and blank cells mean.
+
+A label cell is one of four values from ingest to evaluation: negative, positive, uncertain, unknown. Two policies turn
+cells into numbers, at two different moments:
+
+* ``blank`` is applied once, when a table is read: a blank cell becomes unknown or negative, as the label set says.
+* ``uncertain`` is applied when targets are made: an uncertain cell is ignored, or becomes 0, 1 or a soft value.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cxr.errors import ConfigError
+
+NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN = 0, 1, 2, 3
+"""Codes of the four values of a label cell; those of negative and positive are the target values."""
+VALUES = ("0", "1", "uncertain", "unknown")
+"""The four values as they are written in tables; the position is the code."""
+
+SHIPPED = next(
+    folder
+    for folder in (Path(__file__).parent / "data_manifests", Path(__file__).parent.parent / "data_manifests")
+    if folder.is_dir()
+)
+"""The folder of shipped label sets: inside the installed package, or beside it in a checkout."""
+
+SoftValue = Annotated[float, Field(ge=0, le=1)]
+
+
+class Label(BaseModel):
+    """One finding of a label set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    synonyms: tuple[str, ...] = ()
+    parent: str | None = None
+    sided: bool = False
+    uncertain: Literal["ignore", "negative", "positive"] | SoftValue = "ignore"
+    blank: Literal["unknown", "negative"] = "unknown"
+
+    @property
+    def uncertain_target(self) -> float:
+        """The training target of an uncertain cell, in [0, 1], or NaN where such cells are ignored."""
+        named = {"ignore": float("nan"), "negative": 0.0, "positive": 1.0}
+        return named[self.uncertain] if isinstance(self.uncertain, str) else self.uncertain
+
+    @property
+    def blank_code(self) -> int:
+        """The code that a blank cell becomes when a table is read."""
+        return UNKNOWN if self.blank == "unknown" else NEGATIVE
+
+
+class LabelSet(BaseModel):
+    """An ordered vocabulary of findings; a name or synonym means exactly one of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    title: str = ""
+    reference: str = ""
+    labels: tuple[Label, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> LabelSet:
+        seen: dict[str, str] = {}
+        for label in self.labels:
+            for text in {label.name.casefold(), *(synonym.casefold() for synonym in label.synonyms)}:
+                if text in seen:
+                    raise ValueError(f"'{text}' stands for both {seen[text]} and {label.name}")
+                seen[text] = label.name
+        for label in self.labels:
+            self._check_ancestry(label)
+        return self
+
+    def _check_ancestry(self, label: Label) -> None:
+        by_name = {other.name: other for other in self.labels}
+        lineage = [label.name]
+        parent = label.parent
+        while parent is not None:
+            if parent not in by_name:
+                raise ValueError(f"parent '{parent}' of {lineage[-1]} is not a label of this set")
+            if parent in lineage:
+                raise ValueError(f"{label.name} is its own ancestor")
+            lineage.append(parent)
+            parent = by_name[parent].parent
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The label names, in the order of every matrix of this label set."""
+        return tuple(label.name for label in self.labels)
+
+    def find(self, text: str) -> Label | None:
+        """The label that a name or synonym means, compared whole and without regard to case; None where there is none."""
+        wanted = text.strip().casefold()
+        for label in self.labels:
+            if wanted == label.name.casefold() or wanted in (synonym.casefold() for synonym in label.synonyms):
+                return label
+        return None
+
+    def targets(self, codes: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        """Training targets of label codes.
+
+        Args:
+            codes: int8 [images, labels], values 0 to 3 as in `VALUES`.
+
+        Returns:
+            float32 [images, labels] in [0, 1], NaN where the cell teaches nothing.
+        """
+        table = np.array([[0.0, 1.0, label.uncertain_target, np.nan] for label in self.labels], np.float32)
+        return table[np.arange(len(self.labels)), codes]
+
+    def truth(self, codes: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        """Evaluation truth of label codes: as `targets`, but a soft value, which is no truth, becomes NaN.
+
+        Args:
+            codes: int8 [images, labels], values 0 to 3 as in `VALUES`.
+
+        Returns:
+            float32 [images, labels], each 0, 1 or NaN (not evaluated).
+        """
+        targets = self.targets(codes)
+        return np.where((targets == 0) | (targets == 1), targets, np.float32("nan"))
+
+
+def find_label_set(reference: str, base: Path) -> Path:
+    """The file that a label set's name or path means.
+
+    Args:
+        reference: a shipped name ("nih14"), or the path of a YAML file.
+        base: the folder that a relative path starts from.
+
+    Raises:
+        ConfigError: neither a shipped name nor a file.
+    """
+    for candidate in (SHIPPED / reference / "labels.yaml", base / reference):
+        if candidate.is_file():
+            return candidate.resolve()
+    shipped = ", ".join(sorted(folder.parent.name for folder in SHIPPED.glob("*/labels.yaml")))
+    raise ConfigError(f"no label set '{reference}': neither a file nor one of the shipped sets ({shipped})")
+
+
+def read_label_set(path: Path) -> LabelSet:
+    """Read a label set from a YAML file.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or does not describe a label set.
+    """
+    try:
+        return LabelSet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "label set"
+        raise ConfigError(f"{path}: {place}: {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""Backbones, the multi-branch head and the classifier that joins them."""

@@ -1,0 +1,1 @@
+"""Synthetic thorax radiographs, written as real DICOM."""

@@ -1,0 +1,1 @@
+"""One predictor, used by every command and every export."""

@@ -1,0 +1,64 @@
+"""The one predictor: canonical images in, a probability per label out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from cxr.errors import DataError
+from cxr.ingest.store import Preprocessing
+from cxr.labels import LabelSet
+from cxr.model.file import ModelCard, load_model
+
+
+class Predictor:
+    """A model file, ready to predict.
+
+    Args:
+        path: the model file.
+        device: where to compute.
+
+    Raises:
+        DataError: no model file of this project.
+    """
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self._device = device
+        self._saved = load_model(path, device)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model file says about itself."""
+        return self._saved.card
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set, in the order of the columns of `probabilities`."""
+        return self.card.labels
+
+    def check_preprocessing(self, preprocessing: Preprocessing) -> None:
+        """Refuse images that were made in another way than those the model learned from.
+
+        Raises:
+            DataError: names the difference.
+        """
+        for name, own in self.card.preprocessing.model_dump().items():
+            other = getattr(preprocessing, name)
+            if own != other:
+                raise DataError(f"the model was trained on images with {name} {own}, these have {name} {other}")
+
+    @torch.inference_mode()
+    def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Scores of canonical images.
+
+        Args:
+            images: uint8 [images, size, size].
+
+        Returns:
+            float64 [images, labels] in [0, 1].
+        """
+        logits = self._saved.classifier(torch.from_numpy(images).to(self._device)).combined
+        return torch.sigmoid(logits.double()).cpu().numpy()
