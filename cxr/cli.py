@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -137,15 +138,23 @@ def _run(pipeline: Pipeline, only: str | None) -> list[StageRecord]:
 class _Terminal:
     """Prints what happens: a bar a stage on a terminal, a line now and then elsewhere."""
 
-    def __enter__(self) -> _Terminal:
-        return self
-
     def __init__(self) -> None:
         self._bar: Bar | None = None
         self._start = self._printed = 0.0
+        self._stopped = False
+
+    def __enter__(self) -> _Terminal:
+        self._previous = signal.signal(signal.SIGINT, self._stop)
+        return self
 
     def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._previous)
         self._close_bar()
+
+    def _stop(self, *_: object) -> None:
+        # an interrupt that falls into a callback of a C library is lost there; the next report of progress repeats it
+        self._stopped = True
+        raise KeyboardInterrupt
 
     def skipped(self, state: StageState) -> None:
         headline = state.record.headline if state.record else ""
@@ -159,6 +168,8 @@ class _Terminal:
         return self
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total, text=text)
         elif time.monotonic() - self._printed > 10:
@@ -205,14 +216,21 @@ def _print_end(pipeline: Pipeline, records: list[StageRecord], ui_command: str) 
 
 def _short(path: Path) -> str:
     """The path as a user would type it from here."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
 
 
 def _ui_command(path: Path, overrides: tuple[str, ...]) -> str:
     """The command that opens MLflow on these runs; only the keys that say where they lie matter to it."""
     kept = [text for text in overrides if text.startswith(("workspace=", "name=", "source."))]
-    program = sys.argv[0] if os.sep in sys.argv[0] else "cxr"
-    return " ".join([_short(Path(program)) if os.sep in program else program, "ui", str(path), *kept])
+    return " ".join([_program(), "ui", str(path), *kept])
+
+
+def _program() -> str:
+    """How this command was called."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return "python -m cxr"
+    return _short(called) if os.sep in sys.argv[0] else "cxr"
 
 
 def _refuse_busy(port: int) -> None:
@@ -238,9 +256,7 @@ def main() -> None:
     """Run the command; what a user can act on is told in a line, and ends with exit code 2."""
     try:
         code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.exceptions.Abort):  # click turns the one into the other
         click.echo("\nstopped; the same command goes on from here", err=True)
         code = 130
     except click.ClickException as error:

@@ -52,7 +52,12 @@ def _existing_folder(value: object, info: ValidationInfo) -> object:
 
 
 def _label_set(value: object, info: ValidationInfo) -> object:
-    return find_label_set(value, _base(value, info)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return find_label_set(value, _base(value, info))
+    except ConfigError as error:  # pydantic adds the key to a ValueError only
+        raise ValueError(str(error)) from error
 
 
 def _table_format(value: object, info: ValidationInfo) -> object:
@@ -393,25 +398,32 @@ def _set(content: dict[str, Any], key: str, value: object) -> None:
 
 
 def _explain(problem: Mapping[str, Any], path: Path, typed: Mapping[str, object]) -> str:
+    """One problem in one line: the place, the key, what is wrong, the nearest right one."""
     # pydantic names the chosen kind of a union inside the location; a user's file has no such level
-    kinds = set(source_kinds())
+    kinds = source_kinds()
     parts = [str(part) for index, part in enumerate(problem["loc"]) if not (index == 1 and part in kinds)]
     key = ".".join(parts)
-    place = "command line" if any(key == other or key.startswith(other + ".") for other in typed) else str(path)
+    typed_keys = [other for other in typed if f"{other}.".startswith(f"{key}.") or f"{key}.".startswith(f"{other}.")]
+    place = "command line" if typed_keys else str(path)
     if problem["type"] == "extra_forbidden":
-        return f"{place}: {key}: unknown key{_nearest_key(key)}"
+        return f"{place}: {typed_keys[0] if typed_keys else key}: unknown key{_nearest_key(key)}"
     if problem["type"] == "missing":
         return f"{path}: {key}: missing, but needed"
-    if problem["type"] == "union_tag_invalid":
-        kind = problem["ctx"]["tag"]
-        close = difflib.get_close_matches(str(kind), source_kinds(), n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return f"{place}: {key}.kind: '{kind}' is none of {', '.join(source_kinds())}{hint}"
-    if problem["type"] == "union_tag_not_found":
-        return f"{path}: {key}.kind: missing, but needed: one of {', '.join(source_kinds())}"
+    if problem["type"].startswith("union_tag"):
+        return f"{place}: {_explain_kind(key, problem)}"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    given = "" if message.startswith(("no such", "'")) or isinstance(problem["input"], dict) else f", not '{problem['input']}'"
+    told = message.startswith(("no such", "no label set", "'")) or isinstance(problem["input"], dict)
+    given = "" if told else f", not '{problem['input']}'"
     return f"{place}: {key}: {message[0].lower() + message[1:]}{given}"
+
+
+def _explain_kind(key: str, problem: Mapping[str, Any]) -> str:
+    kinds = source_kinds()
+    if problem["type"] == "union_tag_not_found":
+        return f"{key}.kind: missing, but needed: one of {', '.join(kinds)}"
+    close = difflib.get_close_matches(str(problem["ctx"]["tag"]), kinds, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{key}.kind: '{problem['ctx']['tag']}' is none of {', '.join(kinds)}{hint}"
 
 
 def source_kinds() -> list[str]:
@@ -420,7 +432,9 @@ def source_kinds() -> list[str]:
 
 
 def _nearest_key(key: str) -> str:
-    known = [name for name, _ in describe_keys()]
+    leaves = [name for name, _ in describe_keys()]
+    sections = {name.rpartition(".")[0] for name in leaves} - {""}
+    known = sorted({*leaves, *sections})
     last = {name.rpartition(".")[2]: name for name in known}
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     close = close or [last[name] for name in difflib.get_close_matches(key.rpartition(".")[2], last, n=1, cutoff=0.75)]

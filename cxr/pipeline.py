@@ -330,7 +330,7 @@ class _Session:
             folder = self._pipeline.folder
             last = read_pipeline_run(folder)
             unfinished = last is not None and last.digest == digest and not last.complete
-            name = f"{config.name} {datetime.now().astimezone():%Y-%m-%d %H:%M}"
+            name = f"{config.name} {datetime.now().astimezone():%d %b %H:%M}"
             self._parent = self._tracking.open(name, last.run_id if last and unfinished else None)
             self._parent.params(values)
             write_json(folder / PIPELINE_RUN, PipelineRun(digest=digest, run_id=self._parent.run_id))
@@ -411,9 +411,9 @@ def _log_to_parent(parent: Run, folder: Path, result: StageResult) -> None:
 
 
 def _note(pipeline: Pipeline, records: Sequence[StageRecord]) -> str:
-    """Markdown for the parent run: what was done, how good, what to mind."""
-    lines = [pipeline.config.description, ""]
-    lines += [f"* **{record.stage}**: {record.headline}" for record in records]
+    """Markdown for the parent run, the latest result first, since the page shows the first lines only."""
+    lines = [f"**{records[-1].headline}**", "", pipeline.config.description, ""]
+    lines += [f"* **{record.stage}**: {record.headline}" for record in records[:-1]]
     for record in records:
         if record.table:
             header, *rows = record.table

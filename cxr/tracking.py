@@ -6,7 +6,9 @@ first run is opened, not before.
 
 from __future__ import annotations
 
+import getpass
 import json
+import logging
 import math
 import os
 import re
@@ -50,11 +52,11 @@ def _talking(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise CxrError(f"MLflow at {_without_password(uri)}: {str(error).splitlines()[0]}") from error
+        raise CxrError(_without_password(f"MLflow at {uri}: {str(error).splitlines()[0]}")) from error
 
 
-def _without_password(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", uri)
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 class Tracking:
@@ -77,6 +79,7 @@ class Tracking:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a server that is down is told in seconds
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table that it creates
         if self.uri.startswith("sqlite:///"):
             Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         with _talking(self.uri):
@@ -108,6 +111,7 @@ class Tracking:
                 self.client.update_run(run_id, status="RUNNING")
                 return Run(self, run_id, parent, resumed=True)
             tags = {"mlflow.runName": name, "mlflow.source.name": "cxr", "mlflow.source.type": "LOCAL"}
+            tags["mlflow.user"] = getpass.getuser()
             if parent is not None:
                 tags["mlflow.parentRunId"] = parent
             run = self.client.create_run(self.experiment_id, tags=tags, run_name=name)

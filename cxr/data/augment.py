@@ -62,6 +62,7 @@ def _build(config: AugmentConfig) -> albumentations.Compose:
             translate_percent=(-config.shift, config.shift),
             rotate=(-config.rotate_degrees, config.rotate_degrees),
             balanced_scale=True,
+            keep_ratio=True,  # the heart's width against the thorax' is what Cardiomegaly means
             interpolation=cv2.INTER_LINEAR,
             border_mode=cv2.BORDER_CONSTANT,
             fill=0,

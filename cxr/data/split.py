@@ -6,6 +6,8 @@ import hashlib
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -106,19 +108,23 @@ def hold_out(manifest: Manifest, rows: npt.NDArray[np.int64], fraction: float, s
     Args:
         manifest: the images.
         rows: int64, the rows to draw from.
-        fraction: the share to hold out; one of round(1 / fraction) folds of like size is.
+        fraction: the share to hold out, as whole folds of like size: the nearest share with a denominator of 10 at most.
         seed: of the draw.
     """
     patients = manifest.frame["patient_id"].to_numpy()[rows]
-    folds = max(2, round(1 / fraction))
-    if len(set(patients)) < folds:
-        raise DataError(f"split: {len(set(patients))} patients cannot be divided into {folds} folds")
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    share = min(Fraction(fraction).limit_denominator(max(10, round(1 / fraction))), Fraction(9, 10))
+    if len(set(patients)) < share.denominator:
+        raise DataError(f"split: {len(set(patients))} patients cannot be divided into {share.denominator} folds")
+    strata = rarest_label(manifest)[rows]
+    if np.unique(strata, return_counts=True)[1].max() < share.denominator:
+        strata = np.zeros_like(strata)  # too few of everything to be stratified
+    splitter = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # a label with fewer positives than folds cannot be in each; the counts per side are in the stage's report
         warnings.filterwarnings("ignore", message="The least populated class")
-        _, held_out = next(iter(splitter.split(rows, rarest_label(manifest)[rows], patients)))
-    return np.asarray(held_out, np.int64)
+        folds = splitter.split(rows, strata, patients)
+        held_out = [fold for _, fold in islice(folds, share.numerator)]
+    return np.sort(np.concatenate(held_out)).astype(np.int64)
 
 
 def rarest_label(manifest: Manifest) -> npt.NDArray[np.int64]:

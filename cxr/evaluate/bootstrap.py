@@ -95,8 +95,8 @@ def percentile_interval(samples: npt.NDArray[np.float64], confidence: float) -> 
 class _BinnedLabel:
     """One label's images, counted by bin and patient.
 
-    The distinct scores u_1 < ... < u_m of the positives cut the score axis into 2 m + 1 bins: below u_1, at u_1, between
-    u_1 and u_2, at u_2, ..., above u_m. Positives lie in the bins "at" alone, so only these are kept.
+    The distinct scores u_1 < ... < u_m of the positives cut the score axis into 2 m + 1 bins: below u_1, at u_1,
+    between u_1 and u_2, at u_2, ..., above u_m. Positives lie in the bins "at" alone, so only these are kept.
 
     Args:
         positives: sparse float64 [m, patients].
@@ -112,12 +112,14 @@ class _BinnedLabel:
         The Mann-Whitney statistic: each positive counts the negatives below it, and half of those level with it. All
         sums are whole or half numbers, exact in float64.
         """
-        positives = self.positives @ counts
+        positives: npt.NDArray[np.float64] = self.positives @ counts
         up_to = np.cumsum(self.negatives @ counts, axis=0)
         below, up_to_level = up_to[0:-1:2], up_to[1::2]
         wins = np.einsum("mr,mr->r", positives, below + up_to_level) / 2
         pairs = positives.sum(axis=0) * up_to[-1]
-        return np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        aurocs = np.full(len(pairs), np.nan)
+        np.divide(wins, pairs, out=aurocs, where=pairs > 0)
+        return aurocs
 
 
 def _bin_label(cells: Cells, label: int) -> _BinnedLabel:

@@ -1,7 +1,7 @@
 """Pictures of one label's scores, as SVG text: the ROC curve and the histogram of scores by truth.
 
 No text of the user enters a picture (a `$` in a label name would be read as mathematics), and no state is shared: each
-picture is a `Figure` of its own, drawn on the Agg-family canvas without pyplot.
+picture is a `Figure` of its own, drawn without pyplot.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
@@ -76,5 +75,5 @@ def _draw_histogram(axes: Any, positive: npt.NDArray[np.bool_], scores: npt.NDAr
 
 def _to_svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
+    figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
     return buffer.getvalue()

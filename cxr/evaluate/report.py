@@ -46,7 +46,7 @@ class ForestScale:
     """
 
     low: float
-    width: float = 150
+    width: int = 116
 
     def x(self, value: float) -> str:
         """Position of an AUROC, in SVG units."""
@@ -92,12 +92,12 @@ def render_report(
 
 
 def forest_scale(evaluation: Evaluation) -> ForestScale:
-    """The axis that holds every interval and figure: from 0.4, or from a lower tenth, to 1."""
-    values = [0.4]
-    for part in (*evaluation.rows, evaluation.macro):
-        values += [] if isinstance(part.auroc, Undefined) else [part.auroc]
-        values += [part.interval.low] if isinstance(part.interval, Interval) else []
-    return ForestScale(math.floor(10 * min(values)) / 10)
+    """The axis that holds every figure and interval, and with them their mean: from 0.4, or from a lower tenth, to 1."""
+    figures = [row.auroc for row in evaluation.rows]
+    intervals = [row.interval for row in evaluation.rows]
+    values = [figure for figure in figures if not isinstance(figure, Undefined)]
+    values += [interval.low for interval in intervals if isinstance(interval, Interval)]
+    return ForestScale(math.floor(10 * min(0.4, *values, 1)) / 10)
 
 
 def _report_rows(evaluation: Evaluation, cells: Cells) -> list[ReportRow]:

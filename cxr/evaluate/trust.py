@@ -7,6 +7,7 @@ from typing import Literal
 
 from cxr.evaluate.metrics import Evaluation, LabelRow
 from cxr.evaluate.undefined import Undefined
+from cxr.evaluate.wording import count_text
 
 FEWEST_PATIENTS = 20
 """With fewer patients with the finding, or without it, a figure rests on too few of them."""
@@ -17,8 +18,8 @@ SMALL_TEST_SET = 100
 
 RULE = (
     f"A figure is called supported when at least {FEWEST_PATIENTS} patients have the finding and {FEWEST_PATIENTS} are "
-    f"known to be without it, its interval is no wider than {WIDEST_INTERVAL:g}, and the interval's lower bound is above "
-    "0.5, the AUROC of guessing. Otherwise it is to be read with caution, for the reasons given."
+    f"known to be without it, its interval is no wider than {WIDEST_INTERVAL:g}, and the interval's lower bound is "
+    "above 0.5, the AUROC of guessing. Otherwise it is to be read with caution, for the reasons given."
 )
 
 Grade = Literal["supported", "caution", "undefined"]
@@ -56,11 +57,7 @@ def judge(row: LabelRow) -> Verdict:
 
 def _few_patients(row: LabelRow) -> tuple[str, ...]:
     sides = (("with", row.counts.patients_positive), ("without", row.counts.patients_negative))
-    return tuple(
-        f"only {count} patient{'' if count == 1 else 's'} {side} the finding"
-        for side, count in sides
-        if count < FEWEST_PATIENTS
-    )
+    return tuple(f"only {count_text(count, 'patient')} {side} the finding" for side, count in sides if count < FEWEST_PATIENTS)
 
 
 def _weak_interval(row: LabelRow) -> tuple[str, ...]:
@@ -80,8 +77,8 @@ def warnings(evaluation: Evaluation) -> tuple[str, ...]:
     sentences = []
     if evaluation.patients < SMALL_TEST_SET:
         sentences.append(
-            f"The test set is small, {evaluation.patients} patients (fewer than {SMALL_TEST_SET}): expect other figures "
-            "on other patients."
+            f"The test set is small, {count_text(evaluation.patients, 'patient')} (fewer than {SMALL_TEST_SET}): "
+            "expect other figures on other patients."
         )
     if evaluation.macro.labels_undefined:
         sentences.append(

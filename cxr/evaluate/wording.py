@@ -44,6 +44,6 @@ def count_text(count: int, thing: str) -> str:
 
 def headline(evaluation: Evaluation, split: str) -> str:
     """The evaluation in one line."""
-    extent = f"{evaluation.images:,} {split} image{'' if evaluation.images == 1 else 's'}"
+    images = count_text(evaluation.images, f"{split} image")
     patients = count_text(evaluation.patients, "patient")
-    return f"mean AUROC {mean_text(evaluation)} over {labels_text(evaluation)}, {extent} of {patients}"
+    return f"mean AUROC {mean_text(evaluation)} over {labels_text(evaluation)}, {images} of {patients}"

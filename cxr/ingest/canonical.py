@@ -41,6 +41,6 @@ def _central_square(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _resize(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
     # area averaging when shrinking, so that no detail aliases; it does not interpolate, so linear when growing
-    shrinking = height < pixels.shape[0]
+    shrinking = height < pixels.shape[0] or width < pixels.shape[1]
     filter_ = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=filter_), np.uint8)

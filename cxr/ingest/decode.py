@@ -6,6 +6,8 @@ none of it is used. What a decoder returns must have exactly the size that the h
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Callable
 
 import imagecodecs
@@ -19,6 +21,9 @@ from cxr.ingest.outcome import Refused
 
 Frame = npt.NDArray[np.uint8 | np.uint16]
 _END_OF_IMAGE = b"\xff\xd9"
+_NEXT_IMAGE = re.compile(rb"\xff\xd9\0*\xff[\xd8\x4f]\xff")  # an end marker, then a start marker
+_JPEG_2000_SIZE = b"\xff\x4f\xff\x51"
+_START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}  # F7: JPEG-LS
 
 
 def decode(header: Dataset) -> Frame:
@@ -40,7 +45,7 @@ def decode(header: Dataset) -> Frame:
     syntax = header.file_meta.TransferSyntaxUID
     decoder = _DECODERS.get(syntax)
     if decoder is None:
-        raise Refused("syntax-unsupported", syntax.name)
+        raise Refused("syntax-unsupported", syntax.name if syntax.name != syntax else "a private one")
     frame = decoder(header)
     wanted = (int(header.Rows), int(header.Columns))
     if frame.shape != wanted:
@@ -88,15 +93,35 @@ def _rle(header: Dataset) -> Frame:
 
 
 def _codestream(read: Callable[[bytes], Frame]) -> Callable[[Dataset], Frame]:
-    """A decoder for a codestream of the JPEG family, which must reach its end marker."""
+    """A decoder for a codestream of the JPEG family, which must reach its end marker and be of the size the header says."""
 
     def decoder(header: Dataset) -> Frame:
         data = _encapsulated(header)
         if not data.rstrip(b"\0").endswith(_END_OF_IMAGE):
             raise Refused("decode-failed", "the codestream has no end marker")
-        return read(data)
+        if _NEXT_IMAGE.search(data):
+            raise Refused("multi-frame", "a second codestream follows the first")
+        # before decoding: a small file that states a huge size would take all time and memory
+        stated, wanted = _stated_size(data), (int(header.Rows), int(header.Columns))
+        if stated != wanted:
+            raise Refused("decode-failed", f"the codestream states {stated}, the header says {wanted}")
+        frame = read(data)
+        return frame.view(f"u{frame.dtype.itemsize}") if frame.dtype.kind == "i" else frame  # JPEG 2000 may be signed
 
     return decoder
+
+
+def _stated_size(data: bytes) -> tuple[int, int]:
+    """Rows and columns that a codestream of the JPEG family states: in SIZ for JPEG 2000, else in its frame header."""
+    start = data.find(_JPEG_2000_SIZE)
+    if start >= 0 and not data.startswith(b"\xff\xd8"):
+        right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
+        return bottom - top, right - left
+    position = 2
+    while data[position] == 0xFF and (marker := data[position + 1]) not in _START_OF_FRAME:
+        position += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", data, position + 2)[0]
+    rows, columns = struct.unpack_from(">HH", data, position + 5)
+    return rows, columns
 
 
 _JPEG = _codestream(imagecodecs.jpeg8_decode)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 import secrets
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Pseudonyms:
         if self.key is None:
             return f"{self.source}:{identifier}"
         subkey = hmac.digest(self.key, f"cxr {kind}".encode(), "sha256")
-        return f"{self.source}:{hmac.digest(subkey, identifier.encode(), 'sha256').hex()[:20]}"
+        return f"{self.source}:{hmac.digest(subkey, identifier.encode(errors='surrogateescape'), 'sha256').hex()[:20]}"
 
     def file(self, path: str) -> str:
         """How a file is called in tables and messages: its path inside a public source, else a pseudonym."""
@@ -96,6 +97,8 @@ def pooled_age(text: str | None) -> tuple[float, bool]:
         years = float(number) * (unit or 1.0)
     except ValueError:
         return float("nan"), False
+    if math.isnan(years):
+        return years, False
     if not 0 <= years <= 120:
         return float("nan"), True
     return (90.0 if years >= 90 else float(int(years))), False

@@ -57,8 +57,10 @@ def normalise(raw: npt.NDArray[np.uint8 | np.uint16], header: Dataset) -> Normal
     modality = _modality(_stored_values(bits, signed=bool(header.PixelRepresentation)), header, decisions)
     display = _voi(modality, header, decisions)
     inverted, flags = _polarity(header, decisions)
-    grey = np.round(255 * (1 - display if inverted else display)).astype(np.uint8)
-    return Normalised(grey[codes], decisions, flags)
+    pixels = np.round(255 * (1 - display if inverted else display)).astype(np.uint8)[codes]
+    if pixels.min() == pixels.max():
+        raise Refused("constant", f"after {decisions['voi']}")
+    return Normalised(pixels, decisions, flags)
 
 
 def _stored_values(bits: int, *, signed: bool) -> Values:
@@ -73,10 +75,12 @@ def _modality(values: Values, header: Dataset, decisions: dict[str, str]) -> Val
         table, first, _ = _lut(header.ModalityLUTSequence[0])
         return _look_up(values, table, first)
     slope, intercept = float(header.get("RescaleSlope", 1) or 0), float(header.get("RescaleIntercept", 0) or 0)
-    if slope == 0 or not np.isfinite([slope, intercept]).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        rescaled = values * slope + intercept
+    if slope == 0 or not np.isfinite(rescaled).all():
         raise Refused("rescale-invalid", f"RescaleSlope {slope:g}, RescaleIntercept {intercept:g}")
     decisions["modality"] = "identity" if (slope, intercept) == (1, 0) else f"rescale {slope:g} {intercept:+g}"
-    return values * slope + intercept
+    return rescaled
 
 
 def _voi(values: Values, header: Dataset, decisions: dict[str, str]) -> Values:
@@ -87,15 +91,23 @@ def _voi(values: Values, header: Dataset, decisions: dict[str, str]) -> Values:
         return np.clip(_look_up(values, table, first) / ((1 << bits) - 1), 0, 1)
     centers, widths = _numbers(header.get("WindowCenter")), _numbers(header.get("WindowWidth"))
     if centers and widths:
-        function = str(header.get("VOILUTFunction", "") or "LINEAR").upper()
-        if _window_usable(widths[0], function):
+        function = _known(header.get("VOILUTFunction") or "LINEAR", ("LINEAR", "LINEAR_EXACT", "SIGMOID"))
+        if _window_usable(centers[0], widths[0], function):
             decisions["voi"] = f"window 1 of {len(centers)}: {centers[0]:g} / {widths[0]:g} {function}"
             return window(values, centers[0], widths[0], function)
         decisions["voi"] = f"whole range of the stored bits; window {centers[0]:g} / {widths[0]:g} {function} unusable"
     else:
         decisions["voi"] = "whole range of the stored bits"
     low, high = values.min(), values.max()
+    if low == high:
+        raise Refused("lut-invalid", "all entries of the Modality LUT are one value")
     return np.asarray((values - low) / (high - low))
+
+
+def _known(text: object, words: tuple[str, ...]) -> str:
+    """A word of the standard; any other text of the header must not reach a table, for it may say anything."""
+    word = str(text or "").strip().upper()
+    return word if word in words else "of another kind"
 
 
 def _numbers(value: Any) -> list[float]:
@@ -105,7 +117,9 @@ def _numbers(value: Any) -> list[float]:
     return [float(part) for part in (value if isinstance(value, list | tuple) or hasattr(value, "append") else [value])]
 
 
-def _window_usable(width: float, function: str) -> bool:
+def _window_usable(center: float, width: float, function: str) -> bool:
+    if not np.isfinite([center, width]).all():
+        return False
     return function in ("LINEAR", "LINEAR_EXACT", "SIGMOID") and (width >= 1 if function == "LINEAR" else width > 0)
 
 
@@ -153,7 +167,7 @@ def _look_up(values: Values, table: Values, first: float) -> Values:
 def _polarity(header: Dataset, decisions: dict[str, str]) -> tuple[bool, tuple[str, ...]]:
     """Whether to invert: MONOCHROME1 and Presentation LUT Shape INVERSE say the same thing, so once for both."""
     photometric = str(header.PhotometricInterpretation).strip().upper()
-    shape = str(header.get("PresentationLUTShape", "") or "").strip().upper()
+    shape = _known(header.get("PresentationLUTShape"), ("", "IDENTITY", "INVERSE"))
     inverted = photometric == "MONOCHROME1" or shape == "INVERSE"
     agree = shape in ("", "INVERSE" if photometric == "MONOCHROME1" else "IDENTITY")
     decisions["polarity"] = f"{'inverted' if inverted else 'kept'}: {photometric}{', ' if shape else ''}{shape}"

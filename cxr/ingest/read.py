@@ -32,8 +32,10 @@ _MALFORMED = (
     EOFError, OSError, RecursionError, RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _VIEWS = {"PA": "PA", "AP": "AP", "LL": "LATERAL", "RL": "LATERAL", "LATERAL": "LATERAL", "LAT": "LATERAL"}
 _SEXES = {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F", "OTHER": "O"}
+_MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _CHEST = ("", "CHEST", "THORAX", "LUNG", "LUNGS", "PORT CHEST", "PORTABLE CHEST")
 
 
@@ -97,6 +99,9 @@ def read_image(path: Path) -> Radiograph:
         Refused: the file is not taken; the code says why.
     """
     data = _read_bytes(path)
+    # the decoder fills what is cut off with grey; neither marker can stand inside the compressed data
+    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
+        raise Refused("unreadable", "the JPEG has no end marker")
     try:
         pixels = np.asarray(imagecodecs.imread(data, codec=["jpeg8", "png"]))
     except _MALFORMED as error:
@@ -122,16 +127,16 @@ def _interpret(header: FileDataset, data: bytes) -> Radiograph:
     _check_scope(header)
     identifiers = _identifiers(header)
     normalised = normalise.normalise(_decode(header), header)
-    age, implausible = pooled_age(header.get("PatientAge"))
+    age, implausible = pooled_age(_text(header, "PatientAge"))
     return Radiograph(
         pixels=normalised.pixels,
         source_sha256=_sha256(data),
         pixel_sha256=_pixel_digest(normalised.pixels),
         identifiers=identifiers,
-        view=parse_view(header.get("ViewPosition")),
-        sex=parse_sex(header.get("PatientSex")),
+        view=parse_view(_text(header, "ViewPosition")),
+        sex=parse_sex(_text(header, "PatientSex")),
         age_years=age,
-        manufacturer=str(header.get("Manufacturer", "") or "").strip(),
+        manufacturer=_text(header, "Manufacturer"),
         decisions={"syntax": header.file_meta.TransferSyntaxUID.name, **normalised.decisions},
         flags=(*normalised.flags, *(("age-implausible",) if implausible else ())),
     )
@@ -145,26 +150,32 @@ def _decode(header: FileDataset) -> decode.Frame:
 
 
 def _check_scope(header: Dataset) -> None:
-    modality = str(header.get("Modality", "")).upper()
+    modality = _text(header, "Modality").upper()
     if modality not in ("CR", "DX"):
         raise Refused("modality", modality if modality.isalpha() and len(modality) == 2 else "")
-    if str(header.get("BodyPartExamined", "") or "").strip().upper() not in _CHEST:
+    if _text(header, "BodyPartExamined").upper() not in _CHEST:
         raise Refused("not-chest")
-    if parse_view(header.get("ViewPosition")) == "LATERAL":
+    if parse_view(_text(header, "ViewPosition")) == "LATERAL":
         raise Refused("lateral")
-    if str(header.get("PresentationIntentType", "") or "").strip().upper() == "FOR PROCESSING":
+    if _text(header, "PresentationIntentType").upper() == "FOR PROCESSING":
         raise Refused("for-processing")
     if int(header.get("NumberOfFrames", 1) or 1) != 1:
         raise Refused("multi-frame", f"{header.NumberOfFrames} frames")
     if "PixelData" not in header:
         raise Refused("no-pixels")
-    if header.SamplesPerPixel != 1 or not str(header.PhotometricInterpretation).upper().startswith("MONOCHROME"):
+    if header.SamplesPerPixel != 1 or _text(header, "PhotometricInterpretation").upper() not in _MONOCHROME:
         raise Refused("colour")
+
+
+def _text(header: Dataset, name: str) -> str:
+    """An attribute as text, empty where there is none; one with several values is none of the texts that are looked for."""
+    value = header.get(name)
+    return "" if value is None else str(value).strip()
 
 
 def _identifiers(header: Dataset) -> dict[str, str]:
     names = ("PatientID", "StudyInstanceUID", "SOPInstanceUID")
-    values = {name: str(header.get(name, "") or "").strip() for name in (*names, "AccessionNumber")}
+    values = {name: _text(header, name) for name in (*names, "AccessionNumber")}
     if not all(values[name] for name in names):
         raise Refused("no-identity", ", ".join(name for name in names if not values[name]))
     return values

@@ -81,15 +81,18 @@ def _join(
     images: list[tuple[Record, LabelRow]] = []
     outcomes: list[FileOutcome] = []
     owners: dict[str, str] = {}  # the patients whose pixels were taken, by digest
+    taken: set[str] = set()
     for record in records:
         outcome = FileOutcome(record.number, record.file, record.codes, record.detail)
         if record.image:
             row = rows.get(record.key)
             record = _with_row(record, row, source.pseudonyms)
-            outcome = _judge(record, row, owners, published=source.published)
+            again = not source.published or record.image["image_id"] in taken  # a data set may list pixels under two names
+            outcome = _judge(record, row, owners, "duplicate" if again else "repeated", published=source.published)
         outcomes.append(outcome)
         if outcome.image_id:
             owners[record.image["pixel_sha256"]] = record.image["patient_id"]
+            taken.add(outcome.image_id)
             images.append((record, row or unlabelled))
     read = {record.key for record in records if record.image}
     left = [key for key in rows if key not in read]
@@ -117,14 +120,22 @@ def _with_row(record: Record, row: LabelRow | None, names: Pseudonyms) -> Record
     return dataclasses.replace(record, image=image, codes=codes)
 
 
-def _judge(record: Record, row: LabelRow | None, owners: dict[str, str], *, published: bool) -> FileOutcome:
-    """What becomes of a readable image: `owners` has the patients whose pixels were taken before, by digest."""
+def _judge(record: Record, row: LabelRow | None, owners: dict[str, str], same_patient: str, *, published: bool) -> FileOutcome:
+    """What becomes of a readable image.
+
+    Args:
+        record: the image.
+        row: its row of the table.
+        owners: the patients whose pixels were taken before, by digest.
+        same_patient: the code for pixels that were taken from the same patient before.
+        published: whether the table is the list of the images.
+    """
     codes, pixels = record.codes, record.image["pixel_sha256"]
     if row is None:
         codes = (*codes, "not-in-table" if published else "not-labelled")
     if pixels in owners:
         same = owners[pixels] == record.image["patient_id"]
-        codes = (*codes, ("repeated" if published else "duplicate") if same else "duplicate-other-patient")
+        codes = (*codes, same_patient if same else "duplicate-other-patient")
     if record.image["view"] == "LATERAL":
         codes = (*codes, "lateral")
     outcome = FileOutcome(record.number, record.file, codes, record.detail, record.image["image_id"])

@@ -100,10 +100,14 @@ class ImageStore:
 
     def _shard(self, shard: int) -> npt.NDArray[np.uint8]:
         if shard not in self._shards:
+            path, size = shard_path(self.folder, shard), self.preprocessing.size
             try:
-                self._shards[shard] = np.load(shard_path(self.folder, shard), mmap_mode="r")
-            except (OSError, ValueError) as error:
-                raise DataError(f"{shard_path(self.folder, shard)}: cannot be read: {error}") from error
+                images = np.load(path, mmap_mode="r")
+            except (OSError, ValueError, EOFError) as error:
+                raise DataError(f"{path}: cannot be read: {error}") from error
+            if images.dtype != np.uint8 or images.shape[1:] != (size, size):
+                raise DataError(f"{path}: holds {images.dtype} {images.shape}, not images of {size} x {size} pixels")
+            self._shards[shard] = images
         return self._shards[shard]
 
     def gather(self, shards: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -115,9 +119,15 @@ class ImageStore:
 
         Returns:
             uint8 [images, size, size].
+
+        Raises:
+            DataError: a shard is missing or damaged, or has no such row.
         """
         size = self.preprocessing.size
         result = np.empty((len(shards), size, size), np.uint8)
         for index, (shard, row) in enumerate(zip(shards.tolist(), rows.tolist(), strict=True)):
-            result[index] = self._shard(shard)[row]
+            images = self._shard(shard)
+            if not 0 <= row < len(images):
+                raise DataError(f"{shard_path(self.folder, shard)}: has {len(images)} images, none in row {row}")
+            result[index] = images[row]
         return result

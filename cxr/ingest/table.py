@@ -6,8 +6,10 @@ one column are split at the separator first, so that no name is ever found insid
 
 from __future__ import annotations
 
+import csv
 import difflib
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -103,7 +105,7 @@ def read_format(path: Path) -> TableFormat:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         problem = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+        raise ConfigError(f"{path}: {'.'.join(map(str, problem['loc'])) or 'layout'}: {problem['msg']}") from error
 
 
 def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
@@ -112,20 +114,50 @@ def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
     Raises:
         DataError: a column is missing, a key stands twice, or a cell means nothing; names row and column.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a CSV table: {str(error).splitlines()[0]}") from error
+    table = _read_csv(path)
     wanted = [layout.key, layout.patient, layout.study, layout.view, layout.sex, layout.age]
     for column in filter(None, wanted):
         _require(path, table, column)
     keys = table[layout.key].map(layout.key_of)
-    _refuse_first(path, table, keys.duplicated(), layout.key, "stands twice")
-    _refuse_first(path, table, keys == "", layout.key, "names no image")
+    _check_keys(path, keys, layout.key)
+    if layout.patient:
+        _refuse_first(path, table, table[layout.patient].str.strip() == "", layout.patient, "names no patient")
     codes = _codes(path, table, layout.findings, labels)
     context = [_cells(table, column) for column in wanted[1:]]
     rows = {key: LabelRow(codes[index], *cells) for index, (key, *cells) in enumerate(zip(keys, *context, strict=True))}
     return LabelTable(rows, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """All cells as text, by row number as a spreadsheet shows it: the header is row 1."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [(number, cells) for number, cells in enumerate(csv.reader(file, strict=True), start=1) if any(cells)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a CSV table: {getattr(error, 'strerror', None) or error}") from error
+    if len(rows) < 2:
+        raise DataError(f"{path}: cannot be read as a CSV table: it has no rows")
+    header = rows.pop(0)[1]
+    twice = next((name for name, count in Counter(header).items() if name and count > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: column '{twice}' stands twice")
+    for number, cells in rows:
+        # pandas would fill a short row, and take the first column of long ones for an index
+        if len(cells) < len(header) or any(cells[len(header) :]):
+            raise DataError(f"{path}: row {number}: {len(cells)} cells, but the table has {len(header)} columns")
+    return pd.DataFrame(
+        [cells[: len(header)] for _, cells in rows], index=[number for number, _ in rows], columns=header, dtype=str
+    )
+
+
+def _check_keys(path: Path, keys: pd.Series[str], column: str) -> None:
+    """Refuse keys that stand twice or are blank; the message gives rows only, for a key may identify a patient."""
+    if (keys == "").any():
+        raise DataError(f"{path}: row {keys.index[keys == ''][0]}: {column} names no image")
+    if keys.duplicated().any():
+        second = keys.index[keys.duplicated()][0]
+        first = keys.index[keys == keys[second]][0]
+        raise DataError(f"{path}: row {second}: {column} is the same as in row {first}; an image or study stands once")
 
 
 def _cells(table: pd.DataFrame, column: str | None) -> list[str]:
@@ -141,8 +173,7 @@ def _require(path: Path, table: pd.DataFrame, column: str) -> None:
 def _refuse_first(path: Path, table: pd.DataFrame, wrong: pd.Series[bool], column: str, problem: str) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
-        # row numbers as a spreadsheet shows them: the header is row 1
-        raise DataError(f"{path}: row {row + 2}: {column} '{table[column].iloc[row]}' {problem}")
+        raise DataError(f"{path}: row {table.index[row]}: {column} '{table[column].iloc[row]}' {problem}")
 
 
 def _codes(

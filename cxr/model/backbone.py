@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from cxr.errors import ConfigError
@@ -50,7 +52,8 @@ class Backbone(nn.Module):
             embeddings are resized, both by timm.
 
     Raises:
-        ConfigError: timm does not know the name, or the model does not take the size or an option.
+        ConfigError: timm does not know the name, the model does not take the size or an option, or the weights are not
+            all of this model's.
     """
 
     def __init__(self, name: str, size: int, options: dict[str, Any], weights: Path | None = None) -> None:
@@ -61,13 +64,25 @@ class Backbone(nn.Module):
         if configuration is not None and configuration.fixed_input_size:
             arguments["img_size"] = size
         if weights is not None:
-            arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights)}}
+            given = _names(weights)
+            # custom_load: some models would read the file as their authors' .npz
+            overlay = {"file": str(weights), "custom_load": False}
+            arguments |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
         try:
             self.model = cast(Any, timm.create_model(name, **arguments))
         except (TypeError, ValueError, AssertionError, RuntimeError) as error:
             problem = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(f"model.backbone: {name} at {size} pixels with {options}: {problem}") from error
+        patch = getattr(getattr(self.model, "patch_embed", None), "patch_size", None)
+        if isinstance(patch, tuple) and size % patch[0]:  # timm would leave out the lower and the right edge without a word
+            raise ConfigError(f"model.backbone: {name} at {size} pixels: the size must be a multiple of {patch[0]}, its patches'")
+        if weights is not None:  # timm leaves what the file lacks at random without a word
+            missing = [name for name, _ in self.model.named_parameters() if name not in given]
+            if missing:
+                raise ConfigError(f"model.weights: {weights}: {len(missing)} weights of {name} are missing, like {missing[0]}")
         self.width = int(self.model.num_features)
+        # some CNNs widen the pooled feature inside their classifier; theirs is the mean of the tokens
+        self._widens = int(getattr(self.model, "head_hidden_size", self.width)) != self.width
         self._prefix = int(getattr(self.model, "num_prefix_tokens", 0))
         self._channels_last = getattr(self.model, "output_fmt", "NCHW") == "NHWC"
 
@@ -78,10 +93,20 @@ class Backbone(nn.Module):
             images: float [batch, 1, size, size], normalised.
         """
         features = self.model.forward_features(images)
-        pooled = self.model.forward_head(features, pre_logits=True)
-        return Features(pooled, self._tokens(features))
+        tokens = self._tokens(features)
+        pooled = tokens.mean(dim=1) if self._widens else self.model.forward_head(features, pre_logits=True)
+        return Features(pooled, tokens)
 
     def _tokens(self, features: torch.Tensor) -> torch.Tensor:
         if features.ndim == 3:
             return features[:, self._prefix :]
         return features.flatten(1, 2) if self._channels_last else features.flatten(2).transpose(1, 2)
+
+
+def _names(weights: Path) -> set[str]:
+    """The names of the tensors in a file of weights."""
+    try:
+        return set(timm.models.load_state_dict(str(weights)))
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"model.weights: {weights}: neither safetensors nor a weights-only .pth file: {problem}") from error

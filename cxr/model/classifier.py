@@ -7,7 +7,7 @@ from torch import nn
 
 from cxr.config import ModelConfig
 from cxr.model.backbone import Backbone
-from cxr.model.head import HeadOutput, MultiBranchHead
+from cxr.model.head import Branches, HeadOutput, MultiBranchHead
 
 _MEAN, _STD = 0.5, 0.25
 """Centre and scale of grey values in [0, 1]: constants, so that no statistic of a data set is part of the contract."""
@@ -36,6 +36,11 @@ class Classifier(nn.Module):
         grey = images.unsqueeze(1).to(self._dtype()) / 255
         output: HeadOutput = self.head(self.backbone((grey - _MEAN) / _STD))
         return output
+
+    def undecayed(self) -> set[str]:
+        """Names of parameters that weight decay leaves alone although they have more than one dimension."""
+        embeddings: set[str] = getattr(self.backbone.model, "no_weight_decay", set)()
+        return {f"backbone.model.{name}" for name in embeddings} | {f"head.branches.{name}" for name in Branches.VECTORS}
 
     def _dtype(self) -> torch.dtype:
         return next(self.parameters()).dtype

@@ -72,6 +72,9 @@ class Branches(nn.Module):
         dropout: on the hidden layer.
     """
 
+    VECTORS = ("scale", "shift", "inner_bias")
+    """Parameters that are a vector per label, not a matrix: like every norm and bias, they do not decay."""
+
     def __init__(self, width: int, labels: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(labels, width))

@@ -68,8 +68,15 @@ class MultiBranchLoss(nn.Module):
     def branch_weights(self) -> torch.Tensor:
         """The factor of each label's branch loss, float [labels]."""
         if self.log_variance is not None:
-            return torch.exp(-_bounded(self.log_variance))
+            return torch.exp(-self.log_variance)
         return self.frequency_weights if self.weighting == "static" else torch.ones_like(self.frequency_weights)
+
+    @torch.no_grad()
+    def restrain(self) -> None:
+        """Bring the log-variances back into their bounds after a step; a clamp in the loss would hold them there for good."""
+        for log_variance in (self.log_variance, self.log_variance_aggregated):
+            if log_variance is not None:
+                log_variance.clamp_(-_LOG_VARIANCE_LIMIT, _LOG_VARIANCE_LIMIT)
 
     def forward(self, output: HeadOutput, targets: torch.Tensor) -> torch.Tensor:
         """The loss of a batch.
@@ -94,10 +101,5 @@ class MultiBranchLoss(nn.Module):
 
     def _weigh(self, cells: torch.Tensor, log_variance: nn.Parameter | None, static: torch.Tensor) -> torch.Tensor:
         if log_variance is not None:
-            bounded = _bounded(log_variance)
-            return torch.exp(-bounded) * cells + bounded
+            return torch.exp(-log_variance) * cells + log_variance
         return cells * static if self.weighting == "static" else cells
-
-
-def _bounded(log_variance: torch.Tensor) -> torch.Tensor:
-    return log_variance.clamp(-_LOG_VARIANCE_LIMIT, _LOG_VARIANCE_LIMIT)

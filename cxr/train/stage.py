@@ -62,11 +62,11 @@ def run(config: TrainStage, context: StageContext) -> StageResult:
         figures = _train_epoch(config, data, task, epoch, training, context)
         figures |= _validate(data, task, config.train.workers) | _head_figures(data.labels, task)
         training.history.append(figures)
-        if not figures["val/auroc_macro"] <= training.best:  # also true for the first, and never for a later NaN
+        if figures["val/auroc_macro"] > training.best:  # never true of a NaN
             training.best, training.best_epoch = figures["val/auroc_macro"], epoch + 1
             _save_best(config, data, task, context, epoch + 1)
         save_state(context.folder / "last.pt", {"task": task.state(), **asdict(training)})
-        _log_epochs(training, context)
+        context.run.metrics(figures, step=epoch + 1)
     return _finish(data, training, context)
 
 
@@ -139,7 +139,9 @@ def _resume(task: TrainingTask, context: StageContext) -> _Training:
         return _Training([])
     task.restore(state.pop("task"))
     training = _Training(**state)
-    _log_epochs(training, context)  # what a kill between state and log left out
+    # a kill between state and log leaves an epoch that is saved but not logged
+    for epoch in range(context.run.last_step("val/auroc_macro"), len(training.history)):
+        context.run.metrics(training.history[epoch], step=epoch + 1)
     return training
 
 
@@ -147,19 +149,20 @@ def _train_epoch(
     config: TrainStage, data: _Data, task: TrainingTask, epoch: int, training: _Training, context: StageContext
 ) -> dict[str, float]:
     batches = EpochBatches(len(data.train), config.train.batch_size, epoch, config.seed)
-    start, images, losses, norms, rate = time.perf_counter(), 0, [], [], 0.0
+    start, images, steps, losses, norms, rate = time.perf_counter(), 0, 0, 0.0, 0.0, 0.0
     for batch in load_batches(data.train, batches, config.train.workers):
         result = task.step(batch)
         images += len(batch.targets)
-        losses.append(result.loss)
-        norms.append(result.gradient_norm)
+        steps += 1
+        losses += result.loss
+        norms += result.gradient_norm
         rate = result.learning_rate
         speed = images / (time.perf_counter() - start)
-        text = f"epoch {epoch + 1}/{config.train.epochs}, loss {np.mean(losses):.3f}, {speed:.0f} images/s"
+        text = f"epoch {epoch + 1}/{config.train.epochs}, loss {losses / steps:.3f}, {speed:.0f} images/s"
         context.progress(epoch * len(data.train) + images, config.train.epochs * len(data.train), text + training.progress)
     return {
-        "train/loss": float(np.mean(losses)),
-        "train/gradient_norm": float(np.mean(norms)),
+        "train/loss": losses / steps,
+        "train/gradient_norm": norms / steps,
         "train/learning_rate": rate,
         "train/images_per_second": images / (time.perf_counter() - start),
     }
@@ -200,14 +203,6 @@ def _save_best(config: TrainStage, data: _Data, task: TrainingTask, context: Sta
     partial = context.folder / ".model.safetensors.partial"
     save_model(partial, task.average.model.state_dict(), card)
     os.replace(partial, context.folder / "model.safetensors")
-
-
-def _log_epochs(training: _Training, context: StageContext) -> None:
-    """Log what the run does not have yet: after a kill an epoch may be saved but not logged."""
-    logged = context.run.last_step("val/auroc_macro")
-    for epoch, figures in enumerate(training.history, start=1):
-        if epoch > logged:
-            context.run.metrics(figures, step=epoch)
 
 
 def _finish(data: _Data, training: _Training, context: StageContext) -> StageResult:

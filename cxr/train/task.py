@@ -67,17 +67,18 @@ class TrainingTask:
         self.steps = 0
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Vectors and scalars (biases, norms, combination and loss weights) do not decay."""
-        parameters = [p for module in (self.classifier, self.loss) for p in module.parameters()]
-        decayed = [p for p in parameters if p.ndim > 1]
-        kept = [p for p in parameters if p.ndim <= 1]
+        """Vectors and scalars (biases, norms, embeddings, combination and loss weights) do not decay."""
+        undecayed = self.classifier.undecayed()
+        named = [*self.classifier.named_parameters(), *self.loss.named_parameters()]
+        decayed = [p for name, p in named if p.ndim > 1 and name not in undecayed]
+        kept = [p for name, p in named if p.ndim <= 1 or name in undecayed]
         return [{"params": decayed, "weight_decay": self._config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
 
     def step(self, batch: Batch) -> StepResult:
         """One step of the optimiser.
 
         Raises:
-            DataError: the loss is not finite.
+            DataError: the loss or its gradient is not finite.
         """
         self.classifier.train()
         rate = self._config.learning_rate * cosine_with_warmup(self.steps, self._total, self._warmup)
@@ -87,20 +88,24 @@ class TrainingTask:
         with self._autocast():
             output = self.classifier(batch.images)
         loss = self.loss(output, batch.targets)
-        value = loss.item()
-        if not np.isfinite(value):
-            raise DataError(
-                f"the loss is {value} at step {self.steps}: lower train.learning_rate, or set train.precision=float32"
-            )
+        value = self._finite("loss", loss)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         parameters = [*self.classifier.parameters(), *self.loss.parameters()]
-        norm = nn.utils.clip_grad_norm_(parameters, self._config.clip_norm)
+        norm = self._finite("gradient's norm", nn.utils.clip_grad_norm_(parameters, self._config.clip_norm))
         self.optimiser.step()
+        self.loss.restrain()
         # after the step, so that a decay of 0 gives the model itself
         self.average.update(self.classifier)
         self.steps += 1
-        return StepResult(value, float(norm), rate)
+        return StepResult(value, norm, rate)
+
+    def _finite(self, what: str, value: torch.Tensor) -> float:
+        number = value.item()
+        if not np.isfinite(number):
+            problem = f"the {what} is {number} at step {self.steps + 1}"
+            raise DataError(f"{problem}: lower train.learning_rate, or set train.precision=float32")
+        return number
 
     @torch.inference_mode()
     def predict(self, images: torch.Tensor) -> npt.NDArray[np.float64]:

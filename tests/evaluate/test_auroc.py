@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxr.evaluate.auroc import auroc, average_precision
+from cxr.evaluate.undefined import Undefined, as_float
+
+NAN = np.nan
+
+
+def truth_of(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("truth", "reason"),
+    [
+        (truth_of(0, 0, NAN), "no positives"),
+        (truth_of(1, NAN, 1), "no negatives"),
+        (truth_of(NAN, NAN, NAN), "no known cell"),
+    ],
+)
+@pytest.mark.parametrize("metric", [auroc, average_precision])
+def test_undefined_figure_has_its_reason(metric, truth, reason):
+    assert metric(truth, np.array([0.1, 0.2, 0.3])) == Undefined(reason)
+
+
+def test_unknown_cells_do_not_enter():
+    truth, scores = truth_of(0, 1, 0, 1), np.array([0.1, 0.4, 0.35, 0.3])
+    with_unknown = np.append(truth, [NAN, NAN]).astype(np.float32), np.append(scores, [0.0, 1.0])
+    assert auroc(*with_unknown) == auroc(truth, scores) == 0.75
+    assert average_precision(*with_unknown) == average_precision(truth, scores)
+
+
+def test_constant_scores_are_guessing():
+    truth, scores = truth_of(0, 1, 0, 0), np.full(4, 0.3)
+    assert auroc(truth, scores) == 0.5
+    assert average_precision(truth, scores) == 0.25
+
+
+def test_average_precision_is_the_step_sum_with_ties_and_not_a_trapezoid():
+    # thresholds 0.9, 0.5, 0.1: precision 1, 2/3, 2/4 at recall 1/2, 1, 1
+    truth, scores = truth_of(1, 1, 0, 0), np.array([0.9, 0.5, 0.5, 0.1])
+    assert average_precision(truth, scores) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+
+
+def test_no_undefined_without_a_reason():
+    with pytest.raises(ValueError, match="reason"):
+        Undefined("")
+    assert np.isnan(as_float(Undefined("no positives")))
+    assert as_float(0.25) == 0.25

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from cxr.evaluate.bootstrap import BootstrapInterval
+from cxr.evaluate.interval import Interval
+from cxr.evaluate.metrics import Evaluation, LabelCounts, LabelRow, Macro
+from cxr.evaluate.trust import Verdict, judge, warnings
+from cxr.evaluate.undefined import Undefined
+
+COUNTS = LabelCounts(30, 90, 5, 2, 80, patients_positive=20, patients_negative=60)
+ROW = LabelRow("Edema", COUNTS, 0.8, BootstrapInterval(Interval(0.75, 0.85), 0), 0.5, 0)
+
+
+def with_interval(interval):
+    return dataclasses.replace(ROW, bootstrap=BootstrapInterval(interval, 0))
+
+
+def test_supported_where_nothing_speaks_against_it():
+    assert judge(ROW) == Verdict("supported", ())
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (dataclasses.replace(ROW, counts=dataclasses.replace(COUNTS, patients_positive=19)), "19 patients with the"),
+        (dataclasses.replace(ROW, counts=dataclasses.replace(COUNTS, patients_negative=1)), "1 patient without the"),
+        (with_interval(Interval(0.65, 0.86)), "wide interval"),
+        (with_interval(Interval(0.5, 0.6)), "guessing"),
+        (with_interval(Undefined("all positives are of one patient")), "no interval (all positives"),
+    ],
+)
+def test_each_part_of_the_rule_alone_asks_for_caution(row, reason):
+    verdict = judge(row)
+    assert verdict.grade == "caution"
+    assert len(verdict.reasons) == 1
+    assert reason in verdict.reasons[0]
+
+
+def test_no_figure_is_undefined_and_no_caution():
+    nothing = Undefined("no positives")
+    row = dataclasses.replace(ROW, auroc=nothing, bootstrap=BootstrapInterval(nothing, 100))
+    assert judge(row) == Verdict("undefined", ("no positives",))
+
+
+@pytest.mark.parametrize(("grade", "reasons"), [("supported", ("wide",)), ("caution", ())])
+def test_a_verdict_and_its_reasons_agree(grade, reasons):
+    with pytest.raises(ValueError, match="verdict"):
+        Verdict(grade, reasons)
+
+
+def test_warnings_name_small_test_sets_and_labels_left_out():
+    nothing = BootstrapInterval(Undefined("no positives"), 100)
+    missing = dataclasses.replace(ROW, label="Hernia", auroc=Undefined("no positives"), bootstrap=nothing)
+    macro = Macro(0.8, ROW.bootstrap, ("Edema",), ("Hernia",))
+    evaluation = Evaluation((ROW, missing), macro, 120, 99, 100, 0.95, 0, {})
+    small, partial, undefined = warnings(evaluation)
+    assert "99 patients" in small
+    assert partial == "The mean AUROC covers 1 of 2 labels, without Hernia."
+    assert undefined == "Hernia: the AUROC is undefined, no positives."
+    whole = dataclasses.replace(evaluation, rows=(ROW,), macro=Macro(0.8, ROW.bootstrap, ("Edema",), ()), patients=100)
+    assert warnings(whole) == ()

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cxr.errors import ConfigError
+from cxr.model.backbone import Backbone
+from cxr.model.timm_gate import timm
+
+SWIN = {"embed_dim": 16, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4, "patch_size": 4}
+
+
+def test_timm_imports_next_to_any_torch() -> None:
+    assert timm.is_model("vit_tiny_patch16_224")
+    assert hasattr(torch.ops.torchvision, "nms")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "tokens"),
+    [
+        ("vit_tiny_patch16_224", None, 16),
+        ("vit_tiny_patch16_224", {"reg_tokens": 3, "global_pool": "avg"}, 16),
+        ("swin_tiny_patch4_window7_224", SWIN, 16),
+        ("resnet10t", {}, 1),
+        ("mobilenetv3_small_050", {}, 1),
+    ],
+)
+def test_a_grey_backbone_gives_pooled_and_patch_tokens(
+    name: str, options: dict[str, Any] | None, tokens: int, vit_options: dict[str, Any]
+) -> None:
+    if name.startswith("vit"):
+        options = {**vit_options, **(options or {})}
+    backbone = Backbone(name, 32, options or {}).eval()
+    features = backbone(torch.randn(2, 1, 32, 32))
+    assert features.pooled.shape == (2, backbone.width)
+    assert features.tokens.shape == (2, tokens, backbone.width)
+
+
+@pytest.mark.parametrize(("name", "options"), [("swin_tiny_patch4_window7_224", SWIN), ("resnet10t", {})])
+def test_tokens_of_a_feature_map_stand_row_by_row(name: str, options: dict[str, Any]) -> None:
+    backbone = Backbone(name, 64, options).eval()
+    images = torch.randn(1, 1, 64, 64)
+    features = backbone.model.forward_features(images)
+    rows_columns_width = features if name.startswith("swin") else features.permute(0, 2, 3, 1)
+    side = rows_columns_width.shape[1]
+    tokens = backbone(images).tokens
+    assert side > 1
+    assert torch.equal(tokens[0, side + 1], rows_columns_width[0, 1, 1])
+    assert torch.equal(tokens[0, 1], rows_columns_width[0, 0, 1])
+
+
+def test_prefix_tokens_are_not_patches(vit_options: dict[str, Any]) -> None:
+    backbone = Backbone("vit_tiny_patch16_224", 32, {**vit_options, "reg_tokens": 2}).eval()
+    images = torch.randn(1, 1, 32, 32)
+    assert torch.equal(backbone(images).tokens, backbone.model.forward_features(images)[:, 3:])
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="no model 'vit_tiny_patch16_242'; did you mean vit_tiny_patch16_224"):
+        Backbone("vit_tiny_patch16_242", 32, {})
+
+
+@pytest.mark.parametrize(("size", "options"), [(36, {}), (32, {"depht": 2})])
+def test_a_size_or_option_that_does_not_fit_is_refused(size: int, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"model.backbone: vit_tiny_patch16_224 at {size} pixels"):
+        Backbone("vit_tiny_patch16_224", size, options)
+
+
+def _colour_weights(path: Path, options: dict[str, Any], name: str = "vit_tiny_patch16_224") -> Any:
+    model = timm.create_model(name, img_size=32, **options).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    state = model.state_dict()
+    torch.save(state, path) if path.suffix == ".pth" else save_file(state, path)
+    return model
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_colour_weights_fold_to_one_channel_exactly(tmp_path: Path, suffix: str, vit_options: dict[str, Any]) -> None:
+    path = tmp_path / f"weights.{suffix}"
+    colour = _colour_weights(path, vit_options)
+    backbone = Backbone("vit_tiny_patch16_224", 32, vit_options, path).eval()
+    images = torch.randn(3, 1, 32, 32)
+    expected = colour.forward_features(images.repeat(1, 3, 1, 1))
+    assert torch.allclose(backbone.model.forward_features(images), expected, atol=1e-5)
+
+
+def test_weights_of_another_size_are_resized_by_position(tmp_path: Path, vit_options: dict[str, Any]) -> None:
+    _colour_weights(tmp_path / "weights.safetensors", vit_options)
+    backbone = Backbone("vit_tiny_patch16_224", 48, vit_options, tmp_path / "weights.safetensors").eval()
+    assert backbone(torch.randn(1, 1, 48, 48)).tokens.shape == (1, 36, 32)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path, vit_options: dict[str, Any]) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"layer.weight": torch.zeros(3)}, path)
+    with pytest.raises(ConfigError, match="weights of vit_tiny_patch16_224 are missing, like cls_token"):
+        Backbone("vit_tiny_patch16_224", 32, vit_options, path)
+
+
+def test_weights_of_another_depth_are_refused(tmp_path: Path, vit_options: dict[str, Any]) -> None:
+    _colour_weights(tmp_path / "weights.safetensors", vit_options)
+    with pytest.raises(ConfigError, match=r"weights of vit_tiny_patch16_224 are missing, like blocks\.2"):
+        Backbone("vit_tiny_patch16_224", 32, {**vit_options, "depth": 3}, tmp_path / "weights.safetensors")
+
+
+class _Code:
+    """Would print when unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("code ran",))
+
+
+def test_a_weights_file_with_code_in_it_is_refused(
+    tmp_path: Path, vit_options: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"cls_token": _Code()}, tmp_path / "weights.pth")
+    with pytest.raises(ConfigError, match="neither safetensors nor a weights-only"):
+        Backbone("vit_tiny_patch16_224", 32, vit_options, tmp_path / "weights.pth")
+    assert "code ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
+def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, name: str, vit_options: dict[str, Any]) -> None:
+    (tmp_path / name).write_bytes(b"no weights at all")
+    with pytest.raises(ConfigError, match="neither safetensors nor a weights-only"):
+        Backbone("vit_tiny_patch16_224", 32, vit_options, tmp_path / name)

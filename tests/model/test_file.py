@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from cxr.config import HeadConfig, ModelConfig
+from cxr.errors import DataError
+from cxr.labels import Label, LabelSet
+from cxr.model.classifier import Classifier
+from cxr.model.file import ModelCard, Preprocessing, load_model, read_card, save_model
+
+CPU = torch.device("cpu")
+LABELS = LabelSet(name="two", labels=(Label(name="Mass", synonyms=("lump",)), Label(name="Effusion", uncertain=0.3)))
+
+
+@pytest.fixture
+def saved(tmp_path: Path, vit_options: dict[str, Any]) -> tuple[Path, Classifier, ModelCard]:
+    config = ModelConfig(options=vit_options, head=HeadConfig(hidden=8))
+    classifier = Classifier(config, 32, 2).eval()
+    card = ModelCard(
+        cxr_version="0",
+        labels=LABELS,
+        model=config,
+        preprocessing=Preprocessing(size=32, fit="crop", normaliser=3, canonical=2),
+        run_id="r",
+        data_sha256="d",
+        epoch=7,
+    )
+    save_model(tmp_path / "model.safetensors", classifier.state_dict(), card)
+    return tmp_path / "model.safetensors", classifier, card
+
+
+def test_a_model_comes_back_with_equal_outputs(saved: tuple[Path, Classifier, ModelCard]) -> None:
+    path, classifier, _ = saved
+    images = torch.randint(0, 256, (4, 32, 32), dtype=torch.uint8)
+    loaded = load_model(path, CPU).classifier
+    assert not loaded.training
+    assert torch.equal(loaded(images).combined, classifier(images).combined)
+
+
+def test_a_model_with_buffers_comes_back_with_equal_outputs(tmp_path: Path, saved: tuple[Path, Classifier, ModelCard]) -> None:
+    config = ModelConfig(backbone="resnet10t", head=HeadConfig(hidden=8))
+    classifier = Classifier(config, 32, 2)
+    images = torch.randint(0, 256, (8, 32, 32), dtype=torch.uint8)
+    classifier(images)  # moves the running statistics
+    save_model(tmp_path / "cnn.safetensors", classifier.state_dict(), saved[2].model_copy(update={"model": config}))
+    loaded = load_model(tmp_path / "cnn.safetensors", CPU).classifier
+    assert torch.equal(loaded(images).combined, classifier.eval()(images).combined)
+
+
+def test_the_header_carries_what_a_served_model_needs(saved: tuple[Path, Classifier, ModelCard]) -> None:
+    path, _, card = saved
+    assert read_card(path) == card
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["cxr.model"])
+    assert [label["name"] for label in header["labels"]["labels"]] == ["Mass", "Effusion"]
+    assert header["labels"]["labels"][1]["uncertain"] == 0.3
+    assert header["preprocessing"] == {"size": 32, "fit": "crop", "normaliser": 3, "canonical": 2}
+
+
+def test_tensors_are_plain_and_their_names_carry_no_wrapper(saved: tuple[Path, Classifier, ModelCard]) -> None:
+    path, classifier, _ = saved
+    with safe_open(path, "pt") as file:
+        names = set(file.keys())
+    assert names == set(classifier.state_dict())
+    assert not [name for name in names if "module." in name or "_orig_mod" in name]
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.001, 0.5, 0.999])
+def test_a_cut_file_is_refused(saved: tuple[Path, Classifier, ModelCard], keep: float) -> None:
+    content = saved[0].read_bytes()
+    saved[0].write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(DataError, match="not a model file of cxr"):
+        load_model(saved[0], CPU)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    with pytest.raises(DataError, match="not a model file of cxr"):
+        load_model(path, CPU)
+    save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(DataError, match="not a model file of cxr"):
+        load_model(path, CPU)
+    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 99}'})
+    with pytest.raises(DataError, match="format 99; this version reads 1"):
+        load_model(path, CPU)
+    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 1}'})
+    with pytest.raises(DataError, match="header"):
+        load_model(path, CPU)
+
+
+def test_weights_that_are_not_the_headers_network_are_refused(saved: tuple[Path, Classifier, ModelCard]) -> None:
+    path, _, card = saved
+    save_model(path, {"weight": torch.zeros(2)}, card)
+    with pytest.raises(DataError, match="weights do not fit vit_tiny_patch16_224"):
+        load_model(path, CPU)

@@ -1,0 +1,36 @@
+"""Running the `cxr` command as a user does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+import cxr.cli
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `cxr ARGUMENTS` in this process and gives its exit code and what it printed."""
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["cxr", *map(str, arguments)])
+        monkeypatch.setattr(cxr.cli, "_CONSOLE", None)  # it keeps the stream it was made with
+        with pytest.raises(SystemExit) as ended:
+            cxr.cli.main()
+        captured = capsys.readouterr()
+        return Outcome(ended.value.code or 0, captured.out, captured.err)
+
+    return call

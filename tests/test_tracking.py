@@ -1,0 +1,98 @@
+"""MLflow: names, undefined figures, resumed runs, and the one store wherever the command runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from cxr.errors import DataError
+from cxr.labels import SHIPPED, read_label_set
+from cxr.tracking import Tracking, metric_name, tracking_uri
+
+
+@pytest.fixture
+def tracking(workspace):
+    return Tracking(workspace, "names", "What to look at.")
+
+
+def test_store_is_absolute_whatever_the_current_directory_is(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    from pathlib import Path
+
+    assert tracking_uri(Path("runs")) == f"sqlite:///{tmp_path}/runs/mlflow.db"
+
+
+def test_environment_names_another_store(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://example.org")
+    assert tracking_uri(tmp_path) == "http://example.org"
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/labels.yaml")), ids=lambda path: path.parent.name)
+def test_every_label_of_every_shipped_set_is_logged(tracking, path):
+    labels = read_label_set(path)
+    run = tracking.open("run")
+    run.metrics({f"val/auroc/{name}": index / 100 for index, name in enumerate(labels.names)}, step=2)
+    logged = tracking.client.get_run(run.run_id).data.metrics
+    assert logged == {f"val/auroc/{metric_name(name)}": index / 100 for index, name in enumerate(labels.names)}
+
+
+@pytest.mark.parametrize("name", ["Lung Opacity (any)", "Nodule & Mass", "Épanchement", "a,b", "x" * 60])
+def test_awkward_names_are_taken(tracking, name):
+    run = tracking.open("run")
+    run.metrics({f"test/auroc/{name}": 0.5})
+    assert list(tracking.client.get_run(run.run_id).data.metrics.values()) == [0.5]
+
+
+def test_names_that_would_become_one_are_refused(tracking):
+    with pytest.raises(DataError, match="cannot tell apart"):
+        tracking.open("run").metrics({"a&b": 1.0, "a_b": 2.0})  # P46
+
+
+def test_undefined_figures_are_named_not_stored(tracking):
+    run = tracking.open("run")
+    run.metrics({"good": 0.5, "none": float("nan"), "huge": float("inf")})
+    data = tracking.client.get_run(run.run_id).data
+    assert data.metrics == {"good": 0.5}
+    assert data.tags["undefined"] == "huge, none"
+
+
+def test_resumed_run_keeps_its_parameters_and_tells_its_last_step(tracking):
+    first = tracking.open("run")
+    first.params({"lr": 0.1, "nested": {"a": [1, 2]}})
+    first.metrics({"val/auroc_macro": 0.6}, step=3)
+    again = tracking.open("run", resume=first.run_id)
+    assert again.run_id == first.run_id
+    again.params({"lr": 0.2, "new": 1})  # P51: MLflow itself raises on a changed parameter
+    assert tracking.client.get_run(first.run_id).data.params == {"lr": "0.1", "nested.a": "[1, 2]", "new": "1"}
+    assert again.last_step("val/auroc_macro") == 3
+    assert first.last_step("val/auroc_macro") == 0  # a fresh run never asks the store
+
+
+def test_crashed_run_is_not_taken_for_another(tracking):
+    first, second = tracking.open("run"), tracking.open("run")  # P47
+    assert first.run_id != second.run_id
+    assert tracking.open("run", resume="0" * 32).run_id not in (first.run_id, second.run_id)
+
+
+def test_dataset_shows_on_the_run_and_on_its_parent(tracking):
+    parent = tracking.open("parent")
+    child = tracking.open("child", parent=parent.run_id)
+    child.dataset("manifest", "f" * 64, "training", {"images": 3})
+    for run in (parent, child):
+        entry = tracking.client.get_run(run.run_id).inputs.dataset_inputs[0]
+        assert entry.dataset.name == "manifest"
+        assert entry.tags[0].value == "training"
+
+
+def test_artifact_tree_equals_the_local_one(tracking, tmp_path):
+    run = tracking.open("run")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "preds.csv").write_text(folder)
+        run.artifact(tmp_path / folder / "preds.csv", folder)  # P48
+    assert [entry.path for entry in tracking.client.list_artifacts(run.run_id, "a")] == ["a/preds.csv"]
+    assert [entry.path for entry in tracking.client.list_artifacts(run.run_id, "b")] == ["b/preds.csv"]
+
+
+def test_page_opens_in_the_view_for_training(tracking):
+    assert tracking.page("abc").endswith("/runs/abc?workflowType=machine_learning")
