@@ -88,7 +88,7 @@ class LabelSet(BaseModel):
             if parent not in by_name:
                 raise ValueError(f"parent '{parent}' of {lineage[-1]} is not a label of this set")
             if parent in lineage:
-                raise ValueError(f"{label.name} is its own ancestor")
+                raise ValueError(f"{parent} is its own ancestor")
             lineage.append(parent)
             parent = by_name[parent].parent
 

@@ -111,6 +111,11 @@ def label_column(codes: npt.ArrayLike) -> pd.Categorical:
     return pd.Categorical.from_codes(np.asarray(codes, np.int8), dtype=LABEL_DTYPE)
 
 
+def is_label_column(column: pd.Series[Any]) -> bool:
+    """Whether a column holds label values with their codes; equal categorical types may still differ in their codes."""
+    return column.dtype == LABEL_DTYPE and list(column.cat.categories) == list(VALUES)
+
+
 def validate(frame: pd.DataFrame, label_names: Sequence[str]) -> None:
     """Check a table against the manifest's schema.
 
@@ -138,7 +143,7 @@ def validate(frame: pd.DataFrame, label_names: Sequence[str]) -> None:
         _refuse(frame, ~frame["split"].isin(SPLITS), "split", f"is none of {', '.join(SPLITS)}")
     _refuse(frame, frame["image_id"].duplicated(), "image_id", "stands twice")
     for name in label_names:
-        if frame[name].dtype != LABEL_DTYPE:
+        if not is_label_column(frame[name]):
             raise DataError(f"manifest: label '{name}' must be categorical with the values {', '.join(VALUES)}")
         _refuse(frame, frame[name].isna(), name, f"is none of {', '.join(VALUES)}")
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxr.errors import DataError
-from cxr.manifest import LABEL_DTYPE, Manifest, label_codes, read_table, write_table
+from cxr.labels import VALUES
+from cxr.manifest import Manifest, is_label_column, label_codes, read_table, write_table
 
 SCHEMA_VERSION = 1
 CONTEXT = ("image_id", "patient_id", "study_id", "source_name", "split", "view", "sex", "age_years")
@@ -46,13 +47,18 @@ class Predictions:
             twice = self.frame["image_id"][self.frame["image_id"].duplicated()].iloc[0]
             raise DataError(f"predictions: image {twice} stands twice")
         for column in self.score_columns:
+            if not pd.api.types.is_numeric_dtype(self.frame[column]):
+                raise DataError(f"predictions: {column} must hold numbers, not {self.frame[column].dtype}")
             bad = ~self.frame[column].between(0, 1).to_numpy()
             if bad.any():
                 row = self.frame.iloc[int(np.flatnonzero(bad)[0])]
                 raise DataError(f"predictions: image {row['image_id']}: {column} is {row[column]}, not in 0 to 1")
         for column in self.truth_columns:
-            if self.frame[column].dtype != LABEL_DTYPE:
-                raise DataError(f"predictions: {column} must be categorical with the four label values")
+            if not is_label_column(self.frame[column]):
+                raise DataError(f"predictions: {column} must be categorical with the values {', '.join(VALUES)}")
+            if self.frame[column].isna().any():
+                image = self.frame["image_id"][self.frame[column].isna()].iloc[0]
+                raise DataError(f"predictions: image {image}: {column} is none of {', '.join(VALUES)}")
 
     @property
     def score_columns(self) -> list[str]:

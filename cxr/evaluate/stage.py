@@ -133,6 +133,7 @@ def _result(evaluation: Evaluation) -> StageResult:
         metrics=_defined(figures),
         table=_terminal_table(evaluation),
         warnings=trust.warnings(evaluation),
+        highlights=("report.html", "metrics.csv"),
     )
 
 
@@ -152,8 +153,13 @@ def _terminal_row(row: LabelRow) -> tuple[str, ...]:
         str(counts.negatives),
         str(counts.unknown),
         str(counts.patients),
-        row.note,
+        "; ".join(filter(None, (_caution(row), row.note))),
     )
+
+
+def _caution(row: LabelRow) -> str:
+    verdict = trust.judge(row)
+    return f"caution: {', '.join(verdict.reasons)}" if verdict.grade == "caution" else ""
 
 
 def _mean_row(evaluation: Evaluation) -> tuple[str, ...]:

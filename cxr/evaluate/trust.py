@@ -85,10 +85,11 @@ def warnings(evaluation: Evaluation) -> tuple[str, ...]:
             f"The mean AUROC covers {len(evaluation.macro.labels_defined)} of {evaluation.macro.label_count} labels, "
             f"without {', '.join(evaluation.macro.labels_undefined)}."
         )
-    for row in evaluation.rows:
-        verdict = judge(row)
+    verdicts = {row.label: judge(row) for row in evaluation.rows}
+    for label, verdict in verdicts.items():
         if verdict.grade == "undefined":
-            sentences.append(f"{row.label}: the AUROC is undefined, {verdict.reasons[0]}.")
-        if verdict.grade == "caution":
-            sentences.append(f"{row.label}: read the AUROC with caution: {'; '.join(verdict.reasons)}.")
+            sentences.append(f"{label}: the AUROC is undefined, {verdict.reasons[0]}.")
+    caution = [label for label, verdict in verdicts.items() if verdict.grade == "caution"]
+    if caution:
+        sentences.append(f"To be read with caution, for the reasons beside each figure: {', '.join(caution)}.")
     return tuple(sentences)

@@ -7,6 +7,7 @@ one column are split at the separator first, so that no name is ever found insid
 from __future__ import annotations
 
 import csv
+import gzip
 import difflib
 import hashlib
 from collections import Counter
@@ -131,7 +132,8 @@ def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
 def _read_csv(path: Path) -> pd.DataFrame:
     """All cells as text, by row number as a spreadsheet shows it: the header is row 1."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        opened = gzip.open(path, "rt", encoding="utf-8-sig", newline="") if path.suffix == ".gz" else path.open(encoding="utf-8-sig", newline="")
+        with opened as file:
             rows = [(number, cells) for number, cells in enumerate(csv.reader(file, strict=True), start=1) if any(cells)]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a CSV table: {getattr(error, 'strerror', None) or error}") from error

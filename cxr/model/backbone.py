@@ -75,7 +75,9 @@ class Backbone(nn.Module):
             raise ConfigError(f"model.backbone: {name} at {size} pixels with {options}: {problem}") from error
         patch = getattr(getattr(self.model, "patch_embed", None), "patch_size", None)
         if isinstance(patch, tuple) and size % patch[0]:  # timm would leave out the lower and the right edge without a word
-            raise ConfigError(f"model.backbone: {name} at {size} pixels: the size must be a multiple of {patch[0]}, its patches'")
+            raise ConfigError(
+                f"model.backbone: {name} at {size} pixels: the size must be a multiple of {patch[0]}, its patches'"
+            )
         if weights is not None:  # timm leaves what the file lacks at random without a word
             missing = [name for name, _ in self.model.named_parameters() if name not in given]
             if missing:

@@ -57,7 +57,7 @@ def edema(thorax: Thorax, severity: float, generator: np.random.Generator) -> Ch
         down = (thorax.y - y - 0.05) / np.float32(0.13 + 0.06 * severity)
         haze += np.exp(-0.5 * (across * across + down * down)) * thorax.lung(side)
     patches = 0.9 + 0.22 * _patches(thorax, generator, 0.02)
-    fill = np.clip(haze * (0.24 + 0.42 * severity) * patches, 0, 0.85)
+    fill = np.clip(haze * (0.26 + 0.46 * severity) * patches, 0, 0.85)
     mask = (haze > 0.4) & (thorax.lungs > 0.5)
     return Change(mask, fill=as_float(fill), hidden=as_float(np.clip(haze, 0, 1) * 0.6))
 
@@ -76,11 +76,11 @@ def effusion(thorax: Thorax, severity: float, generator: np.random.Generator) ->
 def _pleural_fluid(thorax: Thorax, side: int, severity: float) -> FloatImage:
     """Fluid of one side, higher at the chest wall than towards the heart, 0..1."""
     width = thorax.anatomy.thorax_half_width
-    height = 0.078 + 0.23 * severity
+    height = 0.074 + 0.30 * severity
     outwards = np.clip(side * thorax.x / width, 0, 1)
     meniscus = np.float32(0.05 + 0.05 * severity) * (1 - outwards**3)
     level = np.float32(thorax.anatomy.costophrenic(side) - height) + meniscus
-    return as_float(smoothstep(thorax.y - level, -0.008, 0.022) * thorax.lung(side))
+    return as_float(smoothstep(as_float(thorax.y - level), -0.008, 0.022) * thorax.lung(side))
 
 
 def consolidation(thorax: Thorax, severity: float, generator: np.random.Generator) -> Change:
@@ -109,7 +109,7 @@ def nodule(thorax: Thorax, severity: float, generator: np.random.Generator) -> C
         shrink = 1.0 if index == 0 else generator.uniform(0.8, 1.0)
         diameter = max(0.04, shrink * (0.045 + 0.045 * severity)) * thorax.canvas.width / thorax.canvas.side
         x, y = _place(thorax, room, diameter / 2, generator)
-        inside = 1 - ((thorax.x - x) ** 2 + (thorax.y - y) ** 2) / np.float32(diameter / 2) ** 2
+        inside = as_float(1 - ((thorax.x - x) ** 2 + (thorax.y - y) ** 2) / np.float32(diameter / 2) ** 2)
         edge = 0.5 / (thorax.canvas.side * diameter / 2)
         tissue += (0.55 + np.sqrt(np.clip(inside, 0, 1))) * smoothstep(inside, -edge, 3 * edge)
         mask |= inside > 0
@@ -142,7 +142,7 @@ def _collapsed_lung(thorax: Thorax, side: int, severity: float) -> Points:
     points = outlines.lung(anatomy, side)
     root = np.array([side * 0.05, anatomy.costophrenic(side)])
     height = np.clip((root[1] - points[:, 1]) / (root[1] - anatomy.apex_y), 0, 1)
-    inwards = 1 - (0.13 + 0.33 * severity) * np.minimum(1, 2.2 * height)
+    inwards = 1 - (0.09 + 0.36 * severity) * np.minimum(1, 2.2 * height)
     downwards = 1 - (0.05 + 0.17 * severity) * height
     return np.asarray(root + (points - root) * np.stack([inwards, downwards], axis=1), np.float64)
 
@@ -164,9 +164,9 @@ def hernia(thorax: Thorax, severity: float, generator: np.random.Generator) -> C
     radius = 0.06 + 0.032 * severity
     x = generator.uniform(0.0, 0.05)
     y = thorax.anatomy.dome_y - generator.uniform(0.0, 0.02) - 0.25 * radius
-    distance = np.sqrt((thorax.x - np.float32(x)) ** 2 + (thorax.y - np.float32(y)) ** 2) / np.float32(radius)
+    distance = as_float(np.hypot(thorax.x - np.float32(x), thorax.y - np.float32(y)) / np.float32(radius))
     disc = smoothstep(distance, 1.02, 0.95)
-    inside = smoothstep(distance, 0.94, 0.84)
+    inside = smoothstep(distance, 0.96, 0.80)
     air = inside * smoothstep(thorax.y, y + 0.012 * severity + 0.004, y + 0.012 * severity - 0.002)
     tissue = (1.5 + 0.8 * severity) * disc - (3.6 + 0.6 * severity) * air
     return Change(distance < 1, tissue=as_float(tissue), hidden=disc)

@@ -62,11 +62,12 @@ def _bands(centre: Points) -> list[Stroke]:
 
 def _girdle(anatomy: Anatomy) -> list[Stroke]:
     strokes: list[Stroke] = []
+    margin = np.array([0, 0.011])
     for side in _SIDES:
         line = np.array([(0.042, -0.235), (0.12, -0.252), (0.21, -0.288), (0.30, -0.302), (0.36, -0.315)])
         clavicle = outlines.smooth(line * [side, 1], closed=False)
-        strokes += [Stroke(clavicle, 0.025, 0.42), Stroke(clavicle - [0, 0.011], 0.004, 0.8)]
-        strokes += [Stroke(clavicle + [0, 0.011], 0.004, 0.66)]
+        strokes += [Stroke(clavicle, 0.025, 0.42), Stroke(clavicle - margin, 0.004, 0.8)]
+        strokes += [Stroke(clavicle + margin, 0.004, 0.66)]
         edge = anatomy.thorax_half_width
         blade = np.array([(edge - 0.035, -0.3), (edge - 0.012, -0.18), (edge + 0.03, -0.02), (edge + 0.045, -0.16)])
         blade = np.concatenate([blade, [(edge + 0.075, -0.29)]])
@@ -85,7 +86,7 @@ def _spine(thorax: Thorax) -> FloatImage:
     centres = np.array([(anatomy.spine_x(y), y) for y in levels])[:, None]
     plate = centres + np.array([(-0.026, 0.0), (0.026, 0.0)])
     strokes = [Stroke(column, 0.062, 0.62), Stroke(plate, 0.0045, 0.85)]
-    strokes.append(Stroke(plate + [0, anatomy.rib_spacing * 0.18], 0.0045, 0.48))
+    strokes.append(Stroke(plate + np.array([0, anatomy.rib_spacing * 0.18]), 0.0045, 0.48))
     for side in _SIDES:
         pedicle = centres + np.array([(side * 0.019, 0.02), (side * 0.019, 0.027)])
         strokes.append(Stroke(pedicle, 0.008, 0.95))

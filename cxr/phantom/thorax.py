@@ -65,7 +65,7 @@ def build_thorax(anatomy: Anatomy, canvas: Canvas) -> Thorax:
 def heart_profile(anatomy: Anatomy, canvas: Canvas, ratio: float | None = None) -> FloatImage:
     """Share of the lung's depth that a heart of a cardiothoracic ratio takes up, float32 [height, width] in 0..1."""
     coverage = canvas.fill(outlines.heart(anatomy, ratio))
-    thick = smoothstep(distance_inside(coverage > 0.5, canvas.side), -0.045, 0.05)
+    thick = smoothstep(distance_inside(coverage > 0.5, canvas.side), -0.06, 0.038)
     return np.asarray(canvas.soften(coverage * thick, 0.0022) * HEART_FILL, np.float32)
 
 
@@ -78,7 +78,7 @@ def trunk_tissue(thorax: Thorax) -> FloatImage:
     hila = coarse.fill(*(outlines.ellipse(*outlines.hilum(anatomy, side), 0.024, 0.045) for side in (-1, 1)))
     smooth += coarse.soften(hila, 0.016) * np.float32(2.4)
     edge = canvas.soften(canvas.fill(outlines.body(anatomy)), 0.002)
-    return as_float(canvas.enlarge(as_float(smooth)) * edge - _airways(anatomy, canvas))
+    return canvas.enlarge(as_float(smooth - _airways(anatomy, coarse))) * edge
 
 
 def _trunk_profile(anatomy: Anatomy, canvas: Canvas, y: FloatImage) -> FloatImage:
@@ -101,7 +101,7 @@ def _breasts(anatomy: Anatomy, x: FloatImage, y: FloatImage) -> FloatImage:
     for side in (-1, 1):
         across = (x - side * 0.2) / 0.145
         down = (y - 0.115) / np.where(y > 0.115, np.float32(0.10), np.float32(0.24))
-        thickness += smoothstep(1 - across * across - down * down, 0, 0.9)
+        thickness += smoothstep(as_float(1 - across * across - down * down), 0, 0.9)
     return as_float(thickness * np.float32(anatomy.breast_cm))
 
 

@@ -32,5 +32,6 @@ def load_state(path: Path) -> dict[str, Any] | None:
         return None
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path}: damaged; delete it to train from the start: {str(error).splitlines()[0]}") from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        problem = str(error).splitlines()[0] if str(error) else "it ends too early"
+        raise DataError(f"{path}: damaged; delete it to train from the start: {problem}") from error

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,36 +15,6 @@ from cxr.predictions import Predictions
 
 MakeTable = Callable[..., Predictions]
 MakeLabels = Callable[..., LabelSet]
-
-
-@dataclass
-class FakeRun:
-    """A run log that remembers what it was given."""
-
-    run_id: str = "fake"
-    logged: dict[str, float] = field(default_factory=dict)
-    artifacts: list[str] = field(default_factory=list)
-
-    def params(self, values: Mapping[str, object]) -> None:
-        pass
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        self.logged |= values
-
-    def last_step(self, metric: str) -> int:
-        return 0
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        assert path.is_file()
-        self.artifacts.append(path.name)
-
-    def dataset(self, name: str, digest: str, context: str, profile: Mapping[str, Any]) -> None:
-        pass
-
-
-@pytest.fixture
-def fake_run() -> FakeRun:
-    return FakeRun()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cxr.evaluate.metrics import evaluate
 from cxr.evaluate.undefined import Undefined
-from cxr.labels import LabelSet
 from cxr.predictions import Predictions
 
 
@@ -139,7 +138,7 @@ def test_every_figure_stands_under_its_own_column(make_table, make_labels, quick
     assert record["interval_method"] == "percentile bootstrap of patients, 200 resamples, 95 %"
 
 
-def test_undefined_is_an_empty_cell_in_csv(make_table, make_labels: LabelSet, quick):
+def test_undefined_is_an_empty_cell_in_csv(make_table, make_labels, quick):
     table = evaluate(make_table({"A": ([0, 0], [0.1, 0.2])}), make_labels("A"), quick, seed=0).table()
     record = pd.read_csv(io.StringIO(table.to_csv(index=False)), dtype=str, keep_default_na=False).iloc[0]
     assert (record["auroc"], record["auroc_low"], record["auroc_high"], record["average_precision"]) == ("",) * 4

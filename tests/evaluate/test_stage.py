@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,19 +16,20 @@ from cxr.evaluate.metrics import evaluate
 from cxr.evaluate.stage import run
 from cxr.labels import read_label_set
 from cxr.predictions import Predictions
-from cxr.stage import StageContext
+from cxr.stage import StageContext, StageResult
 
 
 @dataclasses.dataclass
 class Ran:
-    result: object
-    folder: object
-    log: object
-    steps: list
+    result: StageResult
+    folder: Path
+    artifacts: list[str]
+    logged: dict[str, float]
+    steps: list[tuple[int, int]]
 
 
 @pytest.fixture
-def run_stage(tmp_path, fake_run):
+def run_stage(tmp_path, recording_run):
     def start(table: Predictions) -> Ran:
         table.write(tmp_path / "predictions.parquet")
         names = [{"name": name} for name in table.label_names]
@@ -38,7 +40,7 @@ def run_stage(tmp_path, fake_run):
         context = StageContext(
             folder,
             {"predictions": tmp_path / "predictions.parquet"},
-            fake_run,
+            recording_run,
             lambda done, total, text="": steps.append((done, total)),
         )
         config = EvaluateStage(
@@ -48,7 +50,9 @@ def run_stage(tmp_path, fake_run):
             labels=tmp_path / "labels.yaml",
             evaluate=EvaluateConfig(resamples=100, confidence=0.9),
         )
-        return Ran(run(config, context), folder, fake_run, steps)
+        result = run(config, context)
+        [(_, logged)] = recording_run.logged_metrics
+        return Ran(result, folder, recording_run.artifacts, logged, steps)
 
     return start
 
@@ -69,30 +73,30 @@ def test_writes_and_logs_what_it_says(run_stage, table, tmp_path):
         table.where("test"), read_label_set(tmp_path / "labels.yaml"), EvaluateConfig(resamples=100, confidence=0.9), 3
     )
     assert sorted(path.name for path in ran.folder.iterdir()) == ["metrics.csv", "metrics.json", "report.html"]
-    assert ran.log.artifacts == ["metrics.csv", "report.html"]
+    assert ran.artifacts == ["metrics.csv", "report.html"]
     written = pd.read_csv(ran.folder / "metrics.csv", keep_default_na=False).set_index("label")
     for row in expected.rows[:3]:
-        assert float(written.loc[row.label, "auroc"]) == row.auroc == ran.log.logged[f"test/auroc/{row.label}"]
-        assert ran.log.logged[f"test/auroc_low/{row.label}"] == row.interval.low
-        assert ran.log.logged[f"test/auroc_high/{row.label}"] == row.interval.high
-        assert ran.log.logged[f"test/average_precision/{row.label}"] == row.average_precision
-        assert ran.log.logged[f"test/positives/{row.label}"] == row.counts.positives
-        assert ran.log.logged[f"test/negatives/{row.label}"] == row.counts.negatives
-        assert ran.log.logged[f"test/unknown/{row.label}"] == row.counts.unknown
-    assert ran.log.logged["test/auroc_macro"] == expected.macro.auroc
-    assert ran.log.logged["test/auroc_macro_low"] == expected.macro.interval.low
-    assert ran.log.logged["test/auroc_macro_high"] == expected.macro.interval.high
-    assert ran.log.logged["test/labels_defined"] == 3
+        assert float(written.loc[row.label, "auroc"]) == row.auroc == ran.logged[f"test/auroc/{row.label}"]
+        assert ran.logged[f"test/auroc_low/{row.label}"] == row.interval.low
+        assert ran.logged[f"test/auroc_high/{row.label}"] == row.interval.high
+        assert ran.logged[f"test/average_precision/{row.label}"] == row.average_precision
+        assert ran.logged[f"test/positives/{row.label}"] == row.counts.positives
+        assert ran.logged[f"test/negatives/{row.label}"] == row.counts.negatives
+        assert ran.logged[f"test/unknown/{row.label}"] == row.counts.unknown
+    assert ran.logged["test/auroc_macro"] == expected.macro.auroc
+    assert ran.logged["test/auroc_macro_low"] == expected.macro.interval.low
+    assert ran.logged["test/auroc_macro_high"] == expected.macro.interval.high
+    assert ran.logged["test/labels_defined"] == 3
     assert ran.steps[0] == (0, 3)
     assert ran.steps[-1] == (3, 3)
 
 
 def test_undefined_is_not_logged_and_not_hidden(run_stage, table):
     ran = run_stage(table)
-    assert all(math.isfinite(value) for value in ran.log.logged.values())
-    assert "test/auroc/Absent" not in ran.log.logged
+    assert all(math.isfinite(value) for value in ran.logged.values())
+    assert "test/auroc/Absent" not in ran.logged
     assert "test/auroc/Absent" not in ran.result.metrics
-    assert ran.log.logged["test/positives/Absent"] == 0
+    assert ran.logged["test/positives/Absent"] == 0
     row = next(row for row in ran.result.table if row[0] == "Absent")
     assert row[1:3] == ("undefined", "undefined")
     assert row[-1] == "undefined: no positives"
@@ -115,7 +119,7 @@ def test_result_is_of_the_test_split_and_says_how_many_labels_it_averages(run_st
 def test_json_holds_mean_counts_and_provenance(run_stage, table):
     ran = run_stage(table)
     summary = json.loads((ran.folder / "metrics.json").read_text())
-    assert summary["macro"]["auroc_macro"] == ran.log.logged["test/auroc_macro"]
+    assert summary["macro"]["auroc_macro"] == ran.logged["test/auroc_macro"]
     assert summary["macro"]["labels_undefined"] == ["Absent"]
     assert summary["counts"]["labels_defined"] == 3
     assert summary["about"] == {"model_run": "8f2c1d", "split_digest": "sha256:a3"}
@@ -125,7 +129,7 @@ def test_json_holds_mean_counts_and_provenance(run_stage, table):
 def test_nothing_defined_still_reports(run_stage, make_table):
     ran = run_stage(make_table({"A": ([0, 0, 3], [0.1, 0.2, 0.3])}))
     assert json.loads((ran.folder / "metrics.json").read_text())["macro"]["auroc_macro"] is None
-    assert "test/auroc_macro" not in ran.log.logged
+    assert "test/auroc_macro" not in ran.logged
     assert "over 0 of 1 label," in ran.result.headline
     assert "no label has an AUROC" in (ran.folder / "report.html").read_text(encoding="utf-8")
 

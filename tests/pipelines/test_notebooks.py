@@ -17,7 +17,9 @@ def test_notebook_runs_on_a_finished_run(path, small_pipeline, command, monkeypa
     monkeypatch.setenv("CXR_PIPELINE", str(small_pipeline))
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=small_pipeline.parent)
-    pictures = [output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    pictures = [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+    ]
     assert len(pictures) >= 4
 
 

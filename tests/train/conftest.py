@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,39 @@ def stage_config(tmp_path: Path, model_config: ModelConfig, train_config: TrainC
         return TrainStage(seed=2, labels=labels, model=model_config, train=train_config.model_copy(update=changes))
 
     return make
+
+
+@dataclass
+class FakeRun:
+    """A `cxr.stage.RunLog` that keeps what it is told and, like a run of MLflow, knows its steps only once it is resumed."""
+
+    run_id: str = "run-1"
+    resumed: bool = False
+    params_seen: dict[str, object] = field(default_factory=dict)
+    logged: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
+    datasets: list[tuple[str, str]] = field(default_factory=list)
+
+    def params(self, values: Mapping[str, object]) -> None:
+        self.params_seen.update(values)
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        self.logged.append((step, dict(values)))
+
+    def last_step(self, metric: str) -> int:
+        return max((step for step, values in self.logged if metric in values), default=0) if self.resumed else 0
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        assert path.is_file()
+        self.artifacts.append(path.name)
+
+    def dataset(self, name: str, digest: str, context: str, profile: Mapping[str, Any]) -> None:
+        self.datasets.append((name, context))
+
+    def epochs(self) -> list[int]:
+        return [step for step, values in self.logged if "val/auroc_macro" in values]
+
+
+@pytest.fixture
+def run() -> FakeRun:
+    return FakeRun()

@@ -59,7 +59,9 @@ def test_only_matrices_decay(model_config: ModelConfig, train_config: TrainConfi
     assert {"head.branches.scale", "head.branches.inner_bias", "backbone.model.pos_embed", "head.theta"} <= keep
 
 
-def test_weight_decay_acts_through_the_rate_of_the_step(model_config: ModelConfig, train_config: TrainConfig, batch: Batch) -> None:
+def test_weight_decay_acts_through_the_rate_of_the_step(
+    model_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
     blank = Batch(batch.images, torch.full((8, 2), torch.nan))  # no gradient, so that decay alone moves anything
     task = _task(model_config, train_config, weight_decay=0.5)
     before = {name: value.clone() for name, value in task.classifier.named_parameters()}
@@ -69,7 +71,9 @@ def test_weight_decay_acts_through_the_rate_of_the_step(model_config: ModelConfi
         assert torch.allclose(value, before[name] * (1 - 0.5 * rate if decays else 1), atol=1e-7), name
 
 
-def test_a_loss_that_is_not_a_number_is_told_in_words(model_config: ModelConfig, train_config: TrainConfig, batch: Batch) -> None:
+def test_a_loss_that_is_not_a_number_is_told_in_words(
+    model_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
     task = _task(model_config, train_config)
     torch.nn.init.constant_(task.classifier.head.linear.weight, torch.nan)
     with pytest.raises(DataError, match=r"the loss is nan at step 1: lower train\.learning_rate"):
@@ -86,7 +90,9 @@ def test_a_gradient_that_is_not_a_number_stops_before_the_weights_are_spoilt(
     assert all(torch.isfinite(parameter).all() for parameter in task.classifier.parameters())
 
 
-def test_the_gradient_is_clipped_to_the_norm_asked_for(model_config: ModelConfig, train_config: TrainConfig, batch: Batch) -> None:
+def test_the_gradient_is_clipped_to_the_norm_asked_for(
+    model_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
     task = _task(model_config, train_config, clip_norm=0.01)
     norm = task.step(batch).gradient_norm
     parameters = [p for group in task.optimiser.param_groups for p in group["params"] if p.grad is not None]

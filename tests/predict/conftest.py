@@ -1,0 +1,87 @@
+"""A small model file, and everything that a predict stage is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cxr.config import HeadConfig, ModelConfig
+from cxr.ingest.store import Preprocessing, describe_store, write_shard
+from cxr.labels import Label, LabelSet
+from cxr.manifest import Manifest, label_column
+from cxr.model.classifier import Classifier
+from cxr.model.file import ModelCard, save_model
+from cxr.model.file import Preprocessing as ModelPreprocessing
+
+NAMES, SIZE, IMAGES = ("Mass", "Effusion", "Hernia"), 32, 21
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    """An untrained model whose scores differ between images and labels."""
+    options = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8}
+    config = ModelConfig(options=options, head=HeadConfig(hidden=8))
+    classifier = Classifier(config, SIZE, len(NAMES))
+    torch.nn.init.normal_(classifier.head.linear.weight)
+    card = ModelCard(
+        cxr_version="0",
+        labels=LabelSet(name="three", labels=tuple(Label(name=name) for name in NAMES)),
+        model=config,
+        preprocessing=ModelPreprocessing(size=SIZE, fit="pad", normaliser=1, canonical=1),
+        run_id="train-run",
+        data_sha256="d",
+        epoch=3,
+    )
+    save_model(tmp_path / "model.safetensors", classifier.state_dict(), card)
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, model_file: Path) -> dict[str, Path]:
+    """The predict stage's inputs: 21 images, a third of them on each side, label columns in another order than the model's."""
+    generator = np.random.default_rng(0)
+    folder = tmp_path / "store"
+    folder.mkdir()
+    for shard in range(3):
+        write_shard(folder, shard, list(generator.integers(0, 256, (7, SIZE, SIZE), dtype=np.uint8)), SIZE)
+    describe_store(folder, Preprocessing(SIZE, "pad", 1, 1))
+    ids = [f"t:{index:03d}" for index in range(IMAGES)]
+    names = ("image_id", "patient_id", "study_id", "source_name", "source_sha256", "pixel_sha256")
+    codes = generator.integers(0, 4, (IMAGES, 3))
+    frame = pd.DataFrame(
+        {
+            **dict.fromkeys(names, ids),
+            "source": "t",
+            "manufacturer": "",
+            "decisions": "{}",
+            "shard": np.arange(IMAGES) % 3,
+            "row": np.arange(IMAGES) // 3,
+            "height": SIZE,
+            "width": SIZE,
+            "view": "PA",
+            "sex": "F",
+            "age_years": 50.0,
+            "split": np.array(["train", "val", "test"])[np.arange(IMAGES) // 7],
+            **{name: label_column(codes[:, j]) for j, name in enumerate(NAMES[::-1])},
+        }
+    )
+    in_test = frame["split"] == "test"
+    Manifest(frame[~in_test], NAMES[::-1]).write(tmp_path / "development.parquet")
+    Manifest(frame[in_test], NAMES[::-1]).write(tmp_path / "test.parquet")
+    frame[["image_id", "patient_id", "split"]].to_csv(tmp_path / "split.csv", index=False)
+    tables = {name: tmp_path / f"{name}.parquet" for name in ("development", "test")}
+    return {**tables, "split": tmp_path / "split.csv", "store": folder, "model": model_file}
