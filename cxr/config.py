@@ -321,6 +321,10 @@ def _one_file(pattern: str, root: Path | None) -> str:
     """The one file that a pattern means inside `root`, relative to it."""
     if root is None:
         return pattern
+    if Path(pattern).is_absolute():
+        raise ValueError(f"no such file inside source.root: {pattern}; give its path relative to {root}")
+    if (root / pattern).is_file():  # a plain name, which may hold characters that mean something in a pattern
+        return pattern
     found = sorted(root.glob(pattern))
     if len(found) == 1 and found[0].is_file():
         return found[0].relative_to(root).as_posix()
@@ -354,8 +358,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
+        for index, (key, _) in enumerate(node.value):
+            if key.value in keys[:index]:
                 raise yaml.MarkedYAMLError(problem=f"'{key.value}' stands twice", problem_mark=key.start_mark)
         return dict(super().construct_mapping(node, deep))
 
@@ -401,7 +405,8 @@ def _explain(problem: Mapping[str, Any], path: Path, typed: Mapping[str, object]
     """One problem in one line: the place, the key, what is wrong, the nearest right one."""
     # pydantic names the chosen kind of a union inside the location; a user's file has no such level
     kinds = source_kinds()
-    parts = [str(part) for index, part in enumerate(problem["loc"]) if not (index == 1 and part in kinds)]
+    inside_source = problem["loc"][:1] == ("source",)
+    parts = [str(part) for index, part in enumerate(problem["loc"]) if not (inside_source and index == 1 and part in kinds)]
     key = ".".join(parts)
     typed_keys = [other for other in typed if f"{other}.".startswith(f"{key}.") or f"{key}.".startswith(f"{other}.")]
     place = "command line" if typed_keys else str(path)

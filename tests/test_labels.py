@@ -111,7 +111,7 @@ def test_any_text_is_found_only_as_a_whole_name(text):
 )
 def test_wrong_label_set_is_refused_with_its_file_and_reason(tmp_path, labels, message):
     path = write(tmp_path / "mine.yaml", *labels)
-    with pytest.raises(ConfigError, match="mine.yaml") as error:
+    with pytest.raises(ConfigError, match=r"mine\.yaml") as error:
         read_label_set(path)
     assert message in str(error.value)
     assert "\n" not in str(error.value)

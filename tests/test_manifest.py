@@ -96,7 +96,7 @@ def test_wrong_cell_is_refused_with_its_row_and_column(column, value, message):
 def test_count_of_further_wrong_rows_is_told():
     frame = table()
     frame["view"] = "up"
-    with pytest.raises(DataError, match="row 0 .*; 4 rows in all"):
+    with pytest.raises(DataError, match=r"row 0 .*; 4 rows in all"):
         Manifest(frame, NAMES)
 
 
@@ -136,7 +136,7 @@ def test_label_with_the_name_of_a_column_is_refused(name):
 
 def test_unknown_split_is_refused():
     frame = table().assign(split=["train", "val", "dev", "test"])
-    with pytest.raises(DataError, match="row 2 .*split 'dev'"):
+    with pytest.raises(DataError, match=r"row 2 .*split 'dev'"):
         Manifest(frame, NAMES)
 
 

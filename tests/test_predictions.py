@@ -51,7 +51,7 @@ def test_round_trip_keeps_scores_truth_order_and_origin(predictions, tmp_path):
 @pytest.mark.parametrize("score", [-1e-9, 1.0000001, np.nan, np.inf, -np.inf])
 def test_score_that_is_no_probability_names_image_and_label(predictions, score):
     frame = changed(predictions, "score/Effusion", score)
-    with pytest.raises(DataError, match="image image_id-2: score/Effusion is .*not in 0 to 1"):
+    with pytest.raises(DataError, match=r"image image_id-2: score/Effusion is .*not in 0 to 1"):
         Predictions(frame, NAMES)
 
 

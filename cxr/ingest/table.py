@@ -7,13 +7,14 @@ one column are split at the separator first, so that no name is ever found insid
 from __future__ import annotations
 
 import csv
-import gzip
 import difflib
+import gzip
 import hashlib
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -129,13 +130,18 @@ def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
     return LabelTable(rows, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
     """All cells as text, by row number as a spreadsheet shows it: the header is row 1."""
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8-sig", newline="") if path.suffix == ".gz" else path.open(encoding="utf-8-sig", newline="")
-        with opened as file:
+        with _open(path) as file:
             rows = [(number, cells) for number, cells in enumerate(csv.reader(file, strict=True), start=1) if any(cells)]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a CSV table: {getattr(error, 'strerror', None) or error}") from error
     if len(rows) < 2:
         raise DataError(f"{path}: cannot be read as a CSV table: it has no rows")

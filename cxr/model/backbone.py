@@ -15,6 +15,17 @@ from torch import nn
 from cxr.errors import ConfigError
 from cxr.model.timm_gate import timm
 
+_OWN_OPTIONS = (
+    "num_classes",
+    "in_chans",
+    "img_size",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+)
+"""Arguments of timm that are set here; some of them would fetch weights from the network."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -58,30 +69,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, size: int, options: dict[str, Any], weights: Path | None = None) -> None:
         super().__init__()
-        check_backbone(name)
-        arguments = {**options, "num_classes": 0, "in_chans": 1}
-        configuration = timm.get_pretrained_cfg(name)
-        if configuration is not None and configuration.fixed_input_size:
-            arguments["img_size"] = size
-        if weights is not None:
-            given = _names(weights)
-            # custom_load: some models would read the file as their authors' .npz
-            overlay = {"file": str(weights), "custom_load": False}
-            arguments |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
-        try:
-            self.model = cast(Any, timm.create_model(name, **arguments))
-        except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-            problem = " ".join(str(error).split()) or type(error).__name__
-            raise ConfigError(f"model.backbone: {name} at {size} pixels with {options}: {problem}") from error
-        patch = getattr(getattr(self.model, "patch_embed", None), "patch_size", None)
-        if isinstance(patch, tuple) and size % patch[0]:  # timm would leave out the lower and the right edge without a word
-            raise ConfigError(
-                f"model.backbone: {name} at {size} pixels: the size must be a multiple of {patch[0]}, its patches'"
-            )
-        if weights is not None:  # timm leaves what the file lacks at random without a word
-            missing = [name for name, _ in self.model.named_parameters() if name not in given]
-            if missing:
-                raise ConfigError(f"model.weights: {weights}: {len(missing)} weights of {name} are missing, like {missing[0]}")
+        self.model = _create(name, size, options, weights)
         self.width = int(self.model.num_features)
         # some CNNs widen the pooled feature inside their classifier; theirs is the mean of the tokens
         self._widens = int(getattr(self.model, "head_hidden_size", self.width)) != self.width
@@ -103,6 +91,37 @@ class Backbone(nn.Module):
         if features.ndim == 3:
             return features[:, self._prefix :]
         return features.flatten(1, 2) if self._channels_last else features.flatten(2).transpose(1, 2)
+
+
+def _create(name: str, size: int, options: dict[str, Any], weights: Path | None) -> Any:
+    """The timm model that `Backbone` wraps."""
+    check_backbone(name)
+    own = sorted(set(_OWN_OPTIONS) & set(options))
+    if own:
+        hint = "weights are given as model.weights, the size as ingest.size"
+        raise ConfigError(f"model.options.{own[0]}: cannot be set; {hint}")
+    arguments = {**options, "num_classes": 0, "in_chans": 1}
+    configuration = timm.get_pretrained_cfg(name)
+    fixed = configuration is not None and configuration.fixed_input_size
+    if fixed:
+        arguments["img_size"] = size
+    given = set() if weights is None else _names(weights)
+    if weights is not None:
+        # custom_load: some models would read the file as their authors' .npz
+        arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights), "custom_load": False}}
+    try:
+        model = cast(Any, timm.create_model(name, **arguments))
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"model.backbone: {name} at {size} pixels with {options}: {problem}") from error
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+    if fixed and isinstance(patch, tuple) and size % patch[0]:
+        # timm would leave out the lower and the right edge without a word
+        raise ConfigError(f"model.backbone: {name} at {size} pixels: the size must be a multiple of {patch[0]}, its patches'")
+    missing = [parameter for parameter, _ in model.named_parameters() if parameter not in given]
+    if weights is not None and missing:  # timm would leave them at random without a word
+        raise ConfigError(f"model.weights: {weights}: {len(missing)} weights of {name} are missing, like {missing[0]}")
+    return model
 
 
 def _names(weights: Path) -> set[str]:

@@ -24,12 +24,12 @@ class Disease:
 
 DISEASES: Mapping[str, Disease] = MappingProxyType(
     {
-        "none": Disease(0.30, {}),
-        "heart failure": Disease(0.21, {"Cardiomegaly": 0.9, "Edema": 0.82, "Effusion": 0.62}),
-        "pneumonia": Disease(0.16, {"Consolidation": 1.0, "Effusion": 0.32}),
-        "tumour": Disease(0.16, {"Nodule": 1.0, "Effusion": 0.08}),
-        "collapsed lung": Disease(0.155, {"Pneumothorax": 1.0, "Consolidation": 0.05}),
-        "enlarged heart": Disease(0.015, {"Cardiomegaly": 1.0}),
+        "none": Disease(0.32, {}),
+        "heart failure": Disease(0.20, {"Cardiomegaly": 0.9, "Edema": 0.82, "Effusion": 0.62}),
+        "pneumonia": Disease(0.155, {"Consolidation": 1.0, "Effusion": 0.32}),
+        "tumour": Disease(0.165, {"Nodule": 1.0, "Effusion": 0.08}),
+        "collapsed lung": Disease(0.15, {"Pneumothorax": 1.0, "Consolidation": 0.05}),
+        "enlarged heart": Disease(0.01, {"Cardiomegaly": 1.0}),
     }
 )
 """The diseases of a cohort; shares add up to 1."""

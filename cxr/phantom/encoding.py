@@ -87,8 +87,10 @@ def stored_values(picture: FloatImage, encoding: Encoding) -> StoredValues:
     """
     low, high = encoding.stored_range
     shown = 1 - picture if encoding.photometric == "MONOCHROME1" else picture
-    values = np.rint(low + shown * np.float32(high - low))
-    return values.astype(np.uint8) if encoding.bits == 8 else values.astype(np.uint16)
+    values: FloatImage = np.rint(low + shown * np.float32(high - low))
+    if encoding.bits == 8:
+        return values.astype(np.uint8)
+    return values.astype(np.uint16)
 
 
 def _jpeg_lossless(values: StoredValues, bits: int) -> Any:

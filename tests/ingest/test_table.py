@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 
 import numpy as np
@@ -181,6 +182,17 @@ def test_byte_order_mark_and_windows_line_ends_are_read(table):
 def test_file_that_is_no_table_is_refused_by_name(table, content):
     with pytest.raises(DataError, match=r"table\.csv: cannot be read as a CSV table"):
         table(content, IN_LIST, SMALL)
+
+
+def test_packed_table_is_read_and_a_damaged_one_refused(tmp_path):
+    path = tmp_path / "table.csv.gz"
+    packed = gzip.compress(b"image,found\na,Mass\nb,None\n", mtime=0)
+    path.write_bytes(packed)
+    assert list(read_table(path, IN_LIST, SMALL).rows) == ["a", "b"]
+    for damaged in (packed[:-9], packed[:12] + b"\xff\xff" + packed[14:], b"image,found\na,Mass\n"):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"table\.csv\.gz: cannot be read as a CSV table"):
+            read_table(path, IN_LIST, SMALL)
 
 
 def test_missing_table_is_refused_by_name(tmp_path):

@@ -27,6 +27,7 @@ def test_timm_imports_next_to_any_torch() -> None:
         ("swin_tiny_patch4_window7_224", SWIN, 16),
         ("resnet10t", {}, 1),
         ("mobilenetv3_small_050", {}, 1),
+        ("pvt_v2_b0", {}, 1),
     ],
 )
 def test_a_grey_backbone_gives_pooled_and_patch_tokens(
@@ -68,6 +69,12 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 def test_a_size_or_option_that_does_not_fit_is_refused(size: int, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"model.backbone: vit_tiny_patch16_224 at {size} pixels"):
         Backbone("vit_tiny_patch16_224", size, options)
+
+
+@pytest.mark.parametrize("option", [{"pretrained": True}, {"checkpoint_path": "/home/x/weights.pth"}, {"in_chans": 3}])
+def test_an_option_that_would_go_to_the_network_or_be_overruled_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"model.options.{next(iter(option))}: cannot be set"):
+        Backbone("vit_tiny_patch16_224", 32, option)
 
 
 def _colour_weights(path: Path, options: dict[str, Any], name: str = "vit_tiny_patch16_224") -> Any:

@@ -183,10 +183,8 @@ def test_no_path_leaves_with_the_model_or_the_parameters(
     assert str(tmp_path) not in str(run.params_seen)
 
 
-def test_training_is_given_no_test_images(tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any) -> None:
-    train = next(each for each in STAGES if each.name == "train")
-    assert dict(train.inputs) == {"development": ("split", "development.parquet"), "store": ("ingest", "store")}
-
+def _record_gathered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of the store that are read from now on."""
     gathered: list[int] = []
     gather = ImageStore.gather
 
@@ -194,11 +192,30 @@ def test_training_is_given_no_test_images(tmp_path: Path, inputs: dict[str, Path
         gathered.extend(rows.tolist())
         return gather(store, shards, rows)
 
+    monkeypatch.setattr(ImageStore, "gather", recording)
+    return gathered
+
+
+def test_each_epoch_has_every_training_image_in_another_order(
+    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered = _record_gathered(monkeypatch)
+    stage.run(stage_config(epochs=3), _context(tmp_path / "train", inputs, run))
+    training = np.array([row for row in gathered if row % 3]).reshape(3, 40)
+    assert (np.sort(training, axis=1) == sorted(row for row in range(60) if row % 3)).all()
+    assert len({tuple(order) for order in training.tolist()}) == 3
+
+
+def test_training_is_given_no_test_images(
+    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = next(each for each in STAGES if each.name == "train")
+    assert dict(train.inputs) == {"development": ("split", "development.parquet"), "store": ("ingest", "store")}
+
+    gathered = _record_gathered(monkeypatch)
     manifest = read_manifest(inputs["development"])
     Manifest(manifest.frame.iloc[:40], manifest.label_names).write(inputs["development"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ImageStore, "gather", recording)
-        stage.run(stage_config(epochs=1), _context(tmp_path / "train", inputs, run))
+    stage.run(stage_config(epochs=1), _context(tmp_path / "train", inputs, run))
     assert set(gathered) == set(range(40))  # the store holds 60
 
 

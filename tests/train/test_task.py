@@ -106,10 +106,10 @@ def test_without_averaging_the_model_itself_is_evaluated(
 ) -> None:
     task = _task(model_config, train_config, ema_decay=0.0)
     for _ in range(3):
-        task.step(batch)
-    with torch.no_grad():
-        expected = torch.sigmoid(task.classifier.eval()(batch.images).combined.double()).numpy()
-    np.testing.assert_allclose(task.predict(batch.images), expected, rtol=1e-5)
+        task.step(batch)  # the average is of the weights after the step
+        with torch.no_grad():
+            expected = torch.sigmoid(task.classifier.eval()(batch.images).combined.double()).numpy()
+        np.testing.assert_allclose(task.predict(batch.images), expected, rtol=1e-5)
 
 
 def test_predicting_changes_nothing(model_config: ModelConfig, train_config: TrainConfig, batch: Batch) -> None:
