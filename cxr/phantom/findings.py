@@ -17,7 +17,7 @@ from cxr.phantom import outlines
 from cxr.phantom.canvas import FloatImage, Mask, Points, Stroke, as_float, blur, distance_inside, smoothstep
 from cxr.phantom.thorax import Thorax, heart_profile
 
-CARDIOMEGALY_RATIO = 0.57
+CARDIOMEGALY_RATIO = 0.56
 """The least cardiothoracic ratio that is drawn as cardiomegaly."""
 
 
@@ -39,7 +39,7 @@ class Change:
 
 
 def cardiomegaly(thorax: Thorax, severity: float, generator: np.random.Generator) -> Change:
-    """An enlarged heart, cardiothoracic ratio 0.57 to 0.70; the mask is the whole heart."""
+    """An enlarged heart, cardiothoracic ratio 0.56 to 0.69; the mask is the whole heart."""
     del generator
     ratio = CARDIOMEGALY_RATIO + 0.13 * severity
     large = heart_profile(thorax.anatomy, thorax.canvas, ratio)
@@ -97,7 +97,7 @@ def consolidation(thorax: Thorax, severity: float, generator: np.random.Generato
         blob += np.exp(-((thorax.x - np.float32(x + across)) ** 2 + (thorax.y - np.float32(y + down)) ** 2) / spread)
     blob *= 1 + 0.22 * _patches(thorax, generator, 0.012)
     dense = as_float(smoothstep(as_float(blob), 0.3, 2.6) * thorax.lung(side))
-    return Change(dense > 0.22, fill=as_float(dense * (0.42 + 0.40 * severity)), hidden=as_float(0.9 * dense))
+    return Change(dense > 0.22, fill=as_float(dense * (0.55 + 0.37 * severity)), hidden=as_float(0.9 * dense))
 
 
 def nodule(thorax: Thorax, severity: float, generator: np.random.Generator) -> Change:
@@ -113,7 +113,7 @@ def nodule(thorax: Thorax, severity: float, generator: np.random.Generator) -> C
         edge = 0.5 / (thorax.canvas.side * diameter / 2)
         tissue += (0.55 + np.sqrt(np.clip(inside, 0, 1))) * smoothstep(inside, -edge, 3 * edge)
         mask |= inside > 0
-    return Change(mask, tissue=as_float(tissue * (1.5 + 1.1 * severity)))
+    return Change(mask, tissue=as_float(tissue * (2.1 + 1.1 * severity)))
 
 
 def _place(thorax: Thorax, room: FloatImage, radius: float, generator: np.random.Generator) -> tuple[float, float]:
@@ -132,7 +132,7 @@ def pneumothorax(thorax: Thorax, severity: float, generator: np.random.Generator
     air = as_float(np.clip(thorax.lung(side) - remaining, 0, 1))
     tapering = air * smoothstep(thorax.y, thorax.anatomy.dome(side) + 0.06, thorax.anatomy.dome(side) - 0.1)
     pleura = thorax.canvas.soften(thorax.canvas.strokes([Stroke(_visible_pleura(thorax, line), 0.005, 1.0)]), 0.0008)
-    tissue = 0.75 * pleura * thorax.lung(side) - (2.2 + 0.8 * severity) * tapering
+    tissue = 0.75 * pleura * thorax.lung(side) - (1.6 + 1.4 * severity) * tapering
     return Change(_opened(as_float(tapering)), tissue=as_float(tissue), hidden=air)
 
 
@@ -142,7 +142,7 @@ def _collapsed_lung(thorax: Thorax, side: int, severity: float) -> Points:
     points = outlines.lung(anatomy, side)
     root = np.array([side * 0.05, anatomy.costophrenic(side)])
     height = np.clip((root[1] - points[:, 1]) / (root[1] - anatomy.apex_y), 0, 1)
-    inwards = 1 - (0.09 + 0.36 * severity) * np.minimum(1, 2.2 * height)
+    inwards = 1 - (0.06 + 0.38 * severity) * np.minimum(1, 2.2 * height)
     downwards = 1 - (0.05 + 0.17 * severity) * height
     return np.asarray(root + (points - root) * np.stack([inwards, downwards], axis=1), np.float64)
 
