@@ -115,7 +115,7 @@ def keys() -> None:
     """List every key of a pipeline definition with its meaning."""
     from rich.table import Table
 
-    from cxr.config import describe_keys
+    from cxr.definition import describe_keys
 
     table = Table("key", "meaning", box=None, pad_edge=False)
     for name, text in dict.fromkeys(describe_keys()):
@@ -124,7 +124,7 @@ def keys() -> None:
 
 
 def _load(path: Path, overrides: tuple[str, ...]) -> Pipeline:
-    from cxr.config import load_config
+    from cxr.definition import load_config
     from cxr.pipeline import Pipeline
 
     return Pipeline(load_config(path, overrides))

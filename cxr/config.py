@@ -6,33 +6,30 @@
 from __future__ import annotations
 
 import difflib
-import typing
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from cxr.errors import ConfigError
 from cxr.labels import SHIPPED, find_label_set
 
 
-class _Typed(str):
+class TypedText(str):
     """A text typed on the command line: as a path it starts from the current directory, not from the file's folder."""
 
     __slots__ = ()
 
 
 def _base(value: object, info: ValidationInfo) -> Path:
-    if isinstance(value, _Typed) or info.context is None:
+    if isinstance(value, TypedText) or info.context is None:
         return Path.cwd()
     return Path(info.context["base"])
 
 
 def _absolute(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str | Path):
-        return value
+    if not isinstance(value, str | Path) or value == "":
+        raise ValueError("'' is no path; one is needed")
     return (_base(value, info) / Path(value).expanduser()).resolve()
 
 
@@ -109,6 +106,14 @@ class DicomSource(Section):
     def table_file(self) -> Path:
         """The label table."""
         return Path(self.root / self.table)
+
+    @field_validator("key_file")
+    @classmethod
+    def _key_apart(cls, key_file: Path, info: ValidationInfo) -> Path:
+        root = info.data.get("root")
+        if root is not None and key_file.is_relative_to(root):
+            raise ValueError(f"'{key_file.name}' lies in source.root; the key must not be kept with the data")
+        return key_file
 
     @field_validator("table")
     @classmethod
@@ -226,7 +231,7 @@ class TrainConfig(Section):
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.05, ge=0)
-    warmup_epochs: float = Field(2, ge=0, description="epochs of linear warm-up before the cosine")
+    warmup_epochs: float = Field(2, ge=0, description="epochs of linear warm-up, at most half of all")
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the averaged weights that are evaluated; 0: off")
     precision: Literal["float32", "bf16"] = Field("float32", description="bf16: autocast where it is safe")
@@ -288,6 +293,7 @@ class TrainStage(Section):
 
     seed: int
     labels: Path
+    size: int
     model: ModelConfig
     train: TrainConfig
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from cxr.ingest.deidentify import key_check_value, read_key
 
 _PACKAGE = Path(__file__).parent
-_NOT_CODE = {"cxr", "cxr.config", "cxr.stage", "cxr.errors", "cxr.tracking", "cxr.profile"}
+_NOT_CODE = {"cxr", "cxr.config", "cxr.stage", "cxr.errors", "cxr.tracking", "cxr.profile", "cxr.yamlfile"}
 """Modules that shape how a stage is asked and what is logged, never what it writes; configuration counts by its values."""
 
 

@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cxr.errors import ConfigError
+from cxr.yamlfile import read_mapping
 
 NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN = 0, 1, 2, 3
 """Codes of the four values of a label cell; those of negative and positive are the target values."""
@@ -154,11 +154,9 @@ def read_label_set(path: Path) -> LabelSet:
         ConfigError: the file is missing, is no YAML, or does not describe a label set.
     """
     try:
-        return LabelSet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        return LabelSet.model_validate(read_mapping(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{path}: no such file") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "label set"

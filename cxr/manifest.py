@@ -76,9 +76,22 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def label_codes(self) -> npt.NDArray[np.int8]:
-        """int8 [images, labels] codes, 0 to 3 as in `cxr.labels.VALUES`."""
-        return label_codes(self.frame, self.label_names)
+    def label_codes(self, names: Sequence[str] | None = None) -> npt.NDArray[np.int8]:
+        """Codes of the label cells.
+
+        Args:
+            names: the labels, in the order wanted; the manifest's own by default.
+
+        Returns:
+            int8 [images, labels], 0 to 3 as in `cxr.labels.VALUES`.
+
+        Raises:
+            DataError: the manifest does not have a label.
+        """
+        missing = sorted(set(names or ()) - set(self.label_names))
+        if missing:
+            raise DataError(f"the manifest has no label '{missing[0]}'; its labels are {', '.join(self.label_names)}")
+        return label_codes(self.frame, self.label_names if names is None else names)
 
     def where(self, split: str) -> Manifest:
         """The rows of one split, in their order."""
@@ -141,6 +154,8 @@ def validate(frame: pd.DataFrame, label_names: Sequence[str]) -> None:
     _refuse(frame, (frame["age_years"] < 0) | (frame["age_years"] > 90), "age_years", "is outside 0 to 90")
     if "split" in frame:
         _refuse(frame, ~frame["split"].isin(SPLITS), "split", f"is none of {', '.join(SPLITS)}")
+        leaking = frame.groupby("patient_id")["split"].transform("nunique") > 1
+        _refuse(frame, leaking, "patient_id", "stands on more than one side of the split")
     _refuse(frame, frame["image_id"].duplicated(), "image_id", "stands twice")
     for name in label_names:
         if not is_label_column(frame[name]):

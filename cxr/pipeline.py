@@ -101,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("split", _split_view, {"manifest": ("ingest", "manifest.parquet")}),
     Stage(
         "train",  # it has no handle on the test images
-        lambda c: TrainStage(seed=c.seed, labels=c.labels, model=c.model, train=c.train),
+        lambda c: TrainStage(seed=c.seed, labels=c.labels, size=c.ingest.size, model=c.model, train=c.train),
         {"development": ("split", "development.parquet"), "store": ("ingest", "store")},
     ),
     Stage(

@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.config import PipelineConfig, describe_keys, load_config, nearest_path
+from cxr.config import PipelineConfig, nearest_path
+from cxr.definition import describe_keys, load_config
 from cxr.errors import ConfigError
 from cxr.labels import SHIPPED
 
@@ -226,8 +227,8 @@ def test_hospital_source_needs_its_key_file(define, folder):
         ("source: {kind: images, kind: dicom}\n", ("'kind' stands twice",)),
         ("name: [a\n", ("line 2", "not valid YAML")),
         ("name: a\n\tseed: 1\n", ("line 2", "not valid YAML")),
-        ("- a\n", ("a mapping of keys, this is list",)),
-        ("", ("a mapping of keys",)),
+        ("- a\n", ("not a mapping of keys, but list",)),
+        ("", ("not a mapping of keys",)),
     ],
 )
 def test_broken_yaml_is_one_line_with_its_place(folder, text, parts):

@@ -136,7 +136,7 @@ def test_file_that_describes_no_label_set_is_refused(tmp_path, content):
 
 
 def test_missing_label_set_is_a_config_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
+    with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
         read_label_set(tmp_path / "none.yaml")
 
 

@@ -60,9 +60,7 @@ class RadiographDataset(Dataset[Batch]):
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
-        # the columns are joined by name, whatever their order in the manifest
-        columns = [manifest.label_names.index(name) for name in labels.names]
-        self.targets = torch.from_numpy(labels.targets(manifest.label_codes()[:, columns]))
+        self.targets = torch.from_numpy(labels.targets(manifest.label_codes(labels.names)))
         self._shards = manifest.frame["shard"].to_numpy(np.int64)
         self._rows = manifest.frame["row"].to_numpy(np.int64)
         self._store, self._augmentation, self._seed = store, augmentation, seed

@@ -74,7 +74,8 @@ def _modality(values: Values, header: Dataset, decisions: dict[str, str]) -> Val
         decisions["modality"] = "Modality LUT"
         table, first, _ = _lut(header.ModalityLUTSequence[0])
         return _look_up(values, table, first)
-    slope, intercept = float(header.get("RescaleSlope", 1) or 0), float(header.get("RescaleIntercept", 0) or 0)
+    slope = next(iter(_numbers(header.get("RescaleSlope"))), 1.0)  # an empty element says as little as none
+    intercept = next(iter(_numbers(header.get("RescaleIntercept"))), 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
         rescaled = values * slope + intercept
     if slope == 0 or not np.isfinite(rescaled).all():

@@ -19,12 +19,12 @@ from typing import Annotated, Literal, TextIO
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import yaml
 from pydantic import Field, ValidationError
 
 from cxr.config import Section
 from cxr.errors import ConfigError, DataError
 from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet
+from cxr.yamlfile import read_mapping
 
 
 class FindingsInOneColumn(Section):
@@ -102,9 +102,9 @@ def read_format(path: Path) -> TableFormat:
         ConfigError: the file does not describe one.
     """
     try:
-        return TableFormat.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+        return TableFormat.model_validate(read_mapping(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{path}: no such file") from error
     except ValidationError as error:
         problem = error.errors()[0]
         raise ConfigError(f"{path}: {'.'.join(map(str, problem['loc'])) or 'layout'}: {problem['msg']}") from error
@@ -218,19 +218,23 @@ def _codes_of_list(path: Path, table: pd.DataFrame, findings: FindingsInOneColum
     unread = column.map(lambda cell: isinstance(distinct[cell], str))
     if unread.any():
         first = column[unread].iloc[0]
-        _refuse_first(path, table, unread, findings.column, f"holds '{distinct[first]}', which is no label of {labels.name}")
+        _refuse_first(path, table, unread, findings.column, str(distinct[first]))
     return np.stack([np.asarray(distinct[cell]) for cell in column])
 
 
 def _codes_of_cell(
     cell: str, findings: FindingsInOneColumn, labels: LabelSet, blank: npt.NDArray[np.int8]
 ) -> npt.NDArray[np.int8] | str:
-    """The codes of one cell, or the entry in it that means nothing."""
-    codes = blank.copy()
-    for entry in filter(None, (part.strip() for part in cell.split(findings.separator))):
+    """The codes of one cell, or what is wrong with it."""
+    entries = {part.strip() for part in cell.split(findings.separator)} - {""}
+    nothing = entries & set(findings.none)
+    if nothing and len(entries) > 1:
+        return f"holds '{nothing.pop()}' beside another entry"
+    # no finding at all is said of every label; a finding that is not listed is only blank
+    codes = np.full_like(blank, NEGATIVE) if nothing else blank.copy()
+    for entry in sorted(entries - nothing):
         label = labels.find(entry)
-        if label is not None:
-            codes[labels.names.index(label.name)] = POSITIVE
-        elif entry not in findings.none:
-            return entry
+        if label is None:
+            return f"holds '{entry}', which is no label of {labels.name}"
+        codes[labels.names.index(label.name)] = POSITIVE
     return codes

@@ -40,16 +40,29 @@ class Features:
     tokens: torch.Tensor
 
 
-def check_backbone(name: str) -> None:
-    """Refuse a name that timm does not know.
+def check_backbone(name: str, size: int, options: dict[str, Any], weights: Path | None = None) -> None:
+    """Build a backbone and try it on two black images, to refuse early what would fail in training.
 
     Raises:
-        ConfigError: names the nearest model.
+        ConfigError: as `Backbone`, or the model cannot take images of this size.
     """
+    backbone = Backbone(name, size, options, weights).eval()
+    try:
+        with torch.inference_mode():
+            backbone(torch.zeros(2, 1, size, size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ConfigError(f"model.backbone: {name} cannot take images of {size} pixels: {_first_line(error)}") from error
+
+
+def _check_name(name: str) -> None:
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise ConfigError(f"model.backbone: timm {timm.__version__} has no model '{name}'{hint}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class Backbone(nn.Module):
@@ -95,7 +108,7 @@ class Backbone(nn.Module):
 
 def _create(name: str, size: int, options: dict[str, Any], weights: Path | None) -> Any:
     """The timm model that `Backbone` wraps."""
-    check_backbone(name)
+    _check_name(name)
     own = sorted(set(_OWN_OPTIONS) & set(options))
     if own:
         hint = "weights are given as model.weights, the size as ingest.size"
@@ -129,5 +142,5 @@ def _names(weights: Path) -> set[str]:
     try:
         return set(timm.models.load_state_dict(str(weights)))
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
-        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = _first_line(error)
         raise ConfigError(f"model.weights: {weights}: neither safetensors nor a weights-only .pth file: {problem}") from error

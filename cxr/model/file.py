@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,7 +76,7 @@ class SavedModel:
 
 
 def save_model(path: Path, state: dict[str, torch.Tensor], card: ModelCard) -> None:
-    """Write a model file.
+    """Write a model file, which appears whole or not at all.
 
     Args:
         path: the file.
@@ -83,7 +84,11 @@ def save_model(path: Path, state: dict[str, torch.Tensor], card: ModelCard) -> N
         card: its header.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    save_file(tensors, path, metadata={_KEY: card.model_dump_json()})
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(tensors, partial, metadata={_KEY: card.model_dump_json()})
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
 
 
 def read_card(path: Path) -> ModelCard:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-HERNIA_SHARE = 0.05
+HERNIA_SHARE = 0.07
 """Share of patients with a hiatal hernia, whatever else they have."""
 _PERSISTENCE = 0.9
 """Chance that a finding of the patient's disease is there on one of the patient's radiographs."""

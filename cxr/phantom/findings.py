@@ -101,19 +101,19 @@ def consolidation(thorax: Thorax, severity: float, generator: np.random.Generato
 
 
 def nodule(thorax: Thorax, severity: float, generator: np.random.Generator) -> Change:
-    """One to three round opacities, 4 to 9 % of the image's width across, anywhere in the lungs."""
+    """One to three round opacities, 4.5 to 10 % of the image's width across, anywhere in the lungs."""
     count = int(generator.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))
     room = distance_inside((thorax.lungs > 0.5) & (thorax.heart < 0.15), thorax.canvas.side)
     tissue, mask = np.zeros_like(thorax.x), np.zeros(thorax.x.shape, np.bool_)
     for index in range(count):
         shrink = 1.0 if index == 0 else generator.uniform(0.8, 1.0)
-        diameter = max(0.04, shrink * (0.045 + 0.045 * severity)) * thorax.canvas.width / thorax.canvas.side
+        diameter = max(0.045, shrink * (0.055 + 0.045 * severity)) * thorax.canvas.width / thorax.canvas.side
         x, y = _place(thorax, room, diameter / 2, generator)
         inside = as_float(1 - ((thorax.x - x) ** 2 + (thorax.y - y) ** 2) / np.float32(diameter / 2) ** 2)
         edge = 0.5 / (thorax.canvas.side * diameter / 2)
         tissue += (0.55 + np.sqrt(np.clip(inside, 0, 1))) * smoothstep(inside, -edge, 3 * edge)
         mask |= inside > 0
-    return Change(mask, tissue=as_float(tissue * (2.1 + 1.1 * severity)))
+    return Change(mask, tissue=as_float(tissue * (2.5 + 1.1 * severity)))
 
 
 def _place(thorax: Thorax, room: FloatImage, radius: float, generator: np.random.Generator) -> tuple[float, float]:
@@ -132,7 +132,7 @@ def pneumothorax(thorax: Thorax, severity: float, generator: np.random.Generator
     air = as_float(np.clip(thorax.lung(side) - remaining, 0, 1))
     tapering = air * smoothstep(thorax.y, thorax.anatomy.dome(side) + 0.06, thorax.anatomy.dome(side) - 0.1)
     pleura = thorax.canvas.soften(thorax.canvas.strokes([Stroke(_visible_pleura(thorax, line), 0.005, 1.0)]), 0.0008)
-    tissue = 0.75 * pleura * thorax.lung(side) - (1.6 + 1.4 * severity) * tapering
+    tissue = 0.75 * pleura * thorax.lung(side) - (2.0 + 1.4 * severity) * tapering
     return Change(_opened(as_float(tapering)), tissue=as_float(tissue), hidden=air)
 
 
@@ -142,7 +142,7 @@ def _collapsed_lung(thorax: Thorax, side: int, severity: float) -> Points:
     points = outlines.lung(anatomy, side)
     root = np.array([side * 0.05, anatomy.costophrenic(side)])
     height = np.clip((root[1] - points[:, 1]) / (root[1] - anatomy.apex_y), 0, 1)
-    inwards = 1 - (0.06 + 0.38 * severity) * np.minimum(1, 2.2 * height)
+    inwards = 1 - (0.10 + 0.36 * severity) * np.minimum(1, 2.2 * height)
     downwards = 1 - (0.05 + 0.17 * severity) * height
     return np.asarray(root + (points - root) * np.stack([inwards, downwards], axis=1), np.float64)
 
@@ -161,7 +161,7 @@ def _opened(share: FloatImage) -> Mask:
 
 def hernia(thorax: Thorax, severity: float, generator: np.random.Generator) -> Change:
     """A hiatal hernia: a round opacity behind the heart, over the diaphragm, with a level of fluid under air."""
-    radius = 0.06 + 0.032 * severity
+    radius = 0.068 + 0.032 * severity
     x = generator.uniform(0.0, 0.05)
     y = thorax.anatomy.dome_y - generator.uniform(0.0, 0.02) - 0.25 * radius
     distance = as_float(np.hypot(thorax.x - np.float32(x), thorax.y - np.float32(y)) / np.float32(radius))

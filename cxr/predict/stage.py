@@ -11,6 +11,7 @@ import pandas as pd
 from cxr.config import PredictStage
 from cxr.data.split import Split
 from cxr.device import choose_device
+from cxr.errors import DataError
 from cxr.ingest.store import ImageStore
 from cxr.manifest import Manifest, read_manifest
 from cxr.predict.predictor import Predictor
@@ -30,11 +31,12 @@ def run(config: PredictStage, context: StageContext) -> StageResult:
     predictor.check_preprocessing(store.preprocessing)
     manifest = _images(context, predictor)
     scores = _score(predictor, store, manifest, config.batch_size, context)
-    predictions = join_predictions(manifest, scores, _about(predictor, context))
+    digests = {name: _sha256(context, name) for name in ("model", "test")}
+    predictions = join_predictions(manifest, scores, _about(predictor, digests, context))
     predictions.write(context.folder / "predictions.parquet")
     test = manifest.where("test")
-    log_dataset(context.run, "manifest-test", _sha256(context, "test"), "evaluation", test)
-    context.run.params({"model_sha256": _sha256(context, "model"), "model_run": predictor.card.run_id})
+    log_dataset(context.run, "manifest-test", digests["test"], "evaluation", test)
+    context.run.params({"model_sha256": digests["model"], "model_run": predictor.card.run_id})
     context.run.artifact(context.folder / "predictions.parquet")
     counts = {"images": len(manifest), "test_images": len(test)}
     return StageResult(counts, f"{len(manifest)} images scored, {len(test)} of them test images")
@@ -43,6 +45,9 @@ def run(config: PredictStage, context: StageContext) -> StageResult:
 def _images(context: StageContext, predictor: Predictor) -> Manifest:
     """Validation and test images, with the label columns in the model's order."""
     parts = [read_manifest(context.inputs["development"]).where("val"), read_manifest(context.inputs["test"])]
+    missing = sorted(set(predictor.labels.names) - set(parts[1].label_names))
+    if missing:
+        raise DataError(f"the model predicts '{missing[0]}', which the images are not labelled for")
     frame = pd.concat([part.frame for part in parts], ignore_index=True)
     return Manifest(frame, predictor.labels.names)
 
@@ -60,20 +65,21 @@ def _score(
 
 
 def _sha256(context: StageContext, name: str) -> str:
-    return hashlib.sha256(context.inputs[name].read_bytes()).hexdigest()
+    with context.inputs[name].open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _about(predictor: Predictor, context: StageContext) -> dict[str, str]:
+def _about(predictor: Predictor, digests: dict[str, str], context: StageContext) -> dict[str, str]:
     card = predictor.card
-    split = Split(pd.read_csv(context.inputs["split"], dtype=str))
+    split = Split(pd.read_csv(context.inputs["split"], dtype=str, keep_default_na=False))
     return {
         "model run": card.run_id,
-        "model sha256": _sha256(context, "model"),
+        "model sha256": digests["model"],
         "backbone": card.model.backbone,
         "head": f"{card.model.head.kind}, {card.model.head.pooling} pooling",
         "best epoch": str(card.epoch),
         "image": f"{card.preprocessing.size} x {card.preprocessing.size} pixels, {card.preprocessing.fit}",
         "training data sha256": card.data_sha256,
-        "test data sha256": _sha256(context, "test"),
+        "test data sha256": digests["test"],
         "split sha256": split.digest,
     }

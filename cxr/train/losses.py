@@ -11,7 +11,7 @@ from torch.nn import functional
 from cxr.model.head import HeadOutput
 
 AGGREGATED_WEIGHT = 0.06
-"""Static weight of the aggregated output, as in the upload of Ozturk et al. (../PAPERS: g_agg)."""
+"""Static weight of the aggregated output, as in the upload of Ozturk et al. (g_agg there)."""
 _LOG_VARIANCE_LIMIT = 3.0
 """Bound of the learned log-variances: a label that is learned by heart must not take over the sum of the losses."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from dataclasses import asdict, dataclass
 
@@ -38,9 +37,9 @@ def check(config: TrainStage) -> None:
     """Refuse what can be refused before any stage has run.
 
     Raises:
-        ConfigError: an unknown backbone, a missing GPU, or a flip where labels have a side.
+        ConfigError: a backbone that cannot be built for the images' size, a missing GPU, or a flip where labels have a side.
     """
-    check_backbone(config.model.backbone)
+    check_backbone(config.model.backbone, config.size, config.model.options, config.model.weights)
     choose_device(config.train.device)
     check_sides(config.train.augment, read_label_set(config.labels))
 
@@ -101,10 +100,12 @@ def _load_data(config: TrainStage, context: StageContext) -> _Data:
     store = ImageStore(context.inputs["store"])
     train, validation = manifest.where("train"), manifest.where("val")
     validation_set = RadiographDataset(validation, store, labels)
-    columns = [validation.label_names.index(name) for name in labels.names]
-    truth = labels.truth(validation.label_codes()[:, columns])
+    truth = labels.truth(validation.label_codes(labels.names))
     if not any((column == 0).any() and (column == 1).any() for column in truth.T):
-        raise DataError("validation: no label has both positive and negative images, so no epoch can be called the best")
+        raise DataError(
+            "validation: no label has both positive and negative images, so no epoch can be called the best; "
+            "use more images, or a larger split.val_fraction"
+        )
     return _Data(
         labels=labels,
         train=RadiographDataset(train, store, labels, Augmentation(config.train.augment), config.seed),
@@ -150,7 +151,7 @@ def _train_epoch(
 ) -> dict[str, float]:
     batches = EpochBatches(len(data.train), config.train.batch_size, epoch, config.seed)
     start, images, steps, losses, norms, rate = time.perf_counter(), 0, 0, 0.0, 0.0, 0.0
-    for batch in load_batches(data.train, batches, config.train.workers):
+    for batch in load_batches(data.train, batches, config.train.workers, pin_memory=task.on_gpu):
         result = task.step(batch)
         images += len(batch.targets)
         steps += 1
@@ -200,9 +201,7 @@ def _save_best(config: TrainStage, data: _Data, task: TrainingTask, context: Sta
         data_sha256=data.digest,
         epoch=epoch,
     )
-    partial = context.folder / ".model.safetensors.partial"
-    save_model(partial, task.average.model.state_dict(), card)
-    os.replace(partial, context.folder / "model.safetensors")
+    save_model(context.folder / "model.safetensors", task.average.model.state_dict(), card)
 
 
 def _finish(data: _Data, training: _Training, context: StageContext) -> StageResult:

@@ -56,7 +56,7 @@ class TrainingTask:
     ) -> None:
         self.classifier, self.loss, self._config, self._device = classifier, loss, config, device
         self._total = config.epochs * steps_per_epoch
-        self._warmup = round(config.warmup_epochs * steps_per_epoch)
+        self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total // 2)
         if config.precision == "bf16" and device.type == "cpu":
             # on a CPU the backward pass of the fused attention is slow in bf16
             for module in classifier.modules():
@@ -73,6 +73,11 @@ class TrainingTask:
         decayed = [p for name, p in named if p.ndim > 1 and name not in undecayed]
         kept = [p for name, p in named if p.ndim <= 1 or name in undecayed]
         return [{"params": decayed, "weight_decay": self._config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether batches travel to a GPU."""
+        return self._device.type == "cuda"
 
     def step(self, batch: Batch) -> StepResult:
         """One step of the optimiser.
@@ -109,9 +114,11 @@ class TrainingTask:
 
     @torch.inference_mode()
     def predict(self, images: torch.Tensor) -> npt.NDArray[np.float64]:
-        """Probabilities of the averaged model, float64 [batch, labels], of canonical images uint8 [batch, size, size]."""
-        with self._autocast():
-            logits = self.average.model(images.to(self._device)).combined
+        """Probabilities of the averaged model, float64 [batch, labels], of canonical images uint8 [batch, size, size].
+
+        In float32 whatever the precision of training, as the model will be served: the best epoch is the best then too.
+        """
+        logits = self.average.model(images.to(self._device)).combined
         return torch.sigmoid(logits.double()).cpu().numpy()
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -129,6 +136,7 @@ class TrainingTask:
             "average_steps": self.average.steps,
             "steps": self.steps,
             "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -140,3 +148,5 @@ class TrainingTask:
         self.average.steps = state["average_steps"]
         self.steps = state["steps"]
         torch.set_rng_state(state["random"])
+        if state["random_cuda"] is not None and self._device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self._device)

@@ -41,5 +41,5 @@ def test_blank_patient_or_truth_is_refused_and_named(make_table, make_labels, co
     table = make_table({"A": ([1, 0], [0.9, 0.1])})
     frame = table.frame.copy()
     frame.loc[1, column] = None
-    with pytest.raises(DataError, match=f"image image1: {column} is blank"):
+    with pytest.raises(DataError, match=f"image image1: {column} is (blank|none of 0, 1, uncertain, unknown)"):
         align(Predictions(frame, table.label_names), make_labels(["A"]))

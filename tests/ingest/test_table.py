@@ -223,7 +223,7 @@ def test_shipped_layouts_are_read(name):
         ("key: a\nkey_is: PatientID\nfindings: {layout: columns}\n", "key_is"),
         ("key: a\npatients: b\nfindings: {layout: columns}\n", "patients"),
         ("key: [\n", "YAML"),
-        ("", "layout: Input should be a valid dictionary"),
+        ("", "not a mapping of keys"),
     ],
 )
 def test_wrong_layout_file_names_file_and_key(tmp_path, text, message):

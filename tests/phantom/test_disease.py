@@ -13,7 +13,7 @@ def test_shares_of_the_diseases_add_up_to_one():
 def test_a_small_cohort_has_its_part_of_every_disease():
     for seed in range(20):
         courses = draw_course(40, np.random.default_rng(seed))
-        assert sum("Hernia" in course for course in courses) == round(40 * HERNIA_SHARE)
+        assert abs(sum("Hernia" in course for course in courses) - 40 * HERNIA_SHARE) < 1
         for name in ("Cardiomegaly", "Consolidation", "Nodule", "Pneumothorax"):
             assert 3 <= sum(name in course for course in courses) <= 12
 

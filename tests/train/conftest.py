@@ -91,7 +91,7 @@ def stage_config(tmp_path: Path, model_config: ModelConfig, train_config: TrainC
     labels.write_text(yaml.safe_dump({"name": "two", "labels": [{"name": name} for name in LABELS]}))
 
     def make(**changes: Any) -> TrainStage:
-        return TrainStage(seed=2, labels=labels, model=model_config, train=train_config.model_copy(update=changes))
+        return TrainStage(seed=2, labels=labels, size=32, model=model_config, train=train_config.model_copy(update=changes))
 
     return make
 

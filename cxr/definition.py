@@ -1,0 +1,126 @@
+"""A pipeline definition, read from YAML and `key=value` overrides, with errors a person can act on.
+
+A path in the file is relative to the file; a path on the command line is relative to where the command runs. Every
+value is checked before any stage starts, and all problems are reported at once, each with the nearest right key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from cxr.config import PipelineConfig, Source, TypedText, nearest_path
+from cxr.errors import ConfigError
+from cxr.yamlfile import read_mapping
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
+    """Read a pipeline definition and apply `key=value` overrides.
+
+    Args:
+        path: the YAML file.
+        overrides: texts like "train.epochs=8"; values are read as YAML.
+
+    Raises:
+        ConfigError: every problem found, a line each, with the file, the key and the nearest right key.
+    """
+    try:
+        # a section without keys, as after commenting all of them out, is a section of defaults
+        content = {key: {} if value is None else value for key, value in read_mapping(path).items()}
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{path}: no such pipeline file{nearest_path(path)}") from error
+    typed = dict(_parse_override(text) for text in overrides)
+    for key, value in typed.items():
+        _set(content, key, value)
+    try:
+        return PipelineConfig.model_validate(content, context={"base": path.resolve().parent})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, path, typed) for problem in error.errors())) from error
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"'{text}': an override is written key=value, like train.epochs=8")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"'{text}': the value is not valid YAML") from error
+    return key, TypedText(parsed) if isinstance(parsed, str) else parsed
+
+
+def _set(content: dict[str, Any], key: str, value: object) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = content.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"'{key}': {parent} is a value, it has no keys of its own")
+        content = inner
+    content[last] = value
+
+
+def _explain(problem: Mapping[str, Any], path: Path, typed: Mapping[str, object]) -> str:
+    """One problem in one line: the place, the key, what is wrong, the nearest right one."""
+    # pydantic names the chosen kind of a union inside the location; a user's file has no such level
+    kinds = source_kinds()
+    inside_source = problem["loc"][:1] == ("source",)
+    parts = [str(part) for index, part in enumerate(problem["loc"]) if not (inside_source and index == 1 and part in kinds)]
+    key = ".".join(parts)
+    typed_keys = [other for other in typed if f"{other}.".startswith(f"{key}.") or f"{key}.".startswith(f"{other}.")]
+    place = "command line" if typed_keys else str(path)
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: {typed_keys[0] if typed_keys else key}: unknown key{_nearest_key(key)}"
+    if problem["type"] == "missing":
+        return f"{path}: {key}: missing, but needed"
+    if problem["type"].startswith("union_tag"):
+        return f"{place}: {_explain_kind(key, problem)}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    told = message.startswith(("no such", "no label set", "'")) or isinstance(problem["input"], dict)
+    given = "" if told else f", not '{problem['input']}'"
+    return f"{place}: {key}: {message[0].lower() + message[1:]}{given}"
+
+
+def _explain_kind(key: str, problem: Mapping[str, Any]) -> str:
+    kinds = source_kinds()
+    if problem["type"] == "union_tag_not_found":
+        return f"{key}.kind: missing, but needed: one of {', '.join(kinds)}"
+    close = difflib.get_close_matches(str(problem["ctx"]["tag"]), kinds, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{key}.kind: '{problem['ctx']['tag']}' is none of {', '.join(kinds)}{hint}"
+
+
+def source_kinds() -> list[str]:
+    """The kinds of source that a pipeline can name."""
+    return [typing.get_args(model.model_fields["kind"].annotation)[0] for model in _models(Source)]
+
+
+def _nearest_key(key: str) -> str:
+    leaves = [name for name, _ in describe_keys()]
+    sections = {name.rpartition(".")[0] for name in leaves} - {""}
+    known = sorted({*leaves, *sections})
+    last = {name.rpartition(".")[2]: name for name in known}
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    close = close or [last[name] for name in difflib.get_close_matches(key.rpartition(".")[2], last, n=1, cutoff=0.75)]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def describe_keys(model: type[BaseModel] = PipelineConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every key of a pipeline definition, dotted, with its description."""
+    for name, info in model.model_fields.items():
+        inner = _models(info.annotation)
+        if not inner:
+            yield prefix + name, info.description or ""
+        for section in inner:
+            yield from describe_keys(section, f"{prefix}{name}.")
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in typing.get_args(annotation) for model in _models(argument)]
