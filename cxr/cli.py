@@ -200,13 +200,12 @@ class _Terminal:
 def _print_end(pipeline: Pipeline, records: list[StageRecord], ui_command: str) -> None:
     from rich.table import Table
 
-    for record in records:
-        if record.table:
-            header, *rows = record.table
-            table = Table(*header, box=None, pad_edge=False, header_style="bold")
-            for row in rows:
-                table.add_row(*row)
-            _console().print("", table, "")
+    if records[-1].table:
+        header, *rows = records[-1].table
+        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*row)
+        _console().print("", table, "")
     report = pipeline.folder / "evaluate" / "report.html"
     if records[-1].stage == "evaluate" and report.exists():
         click.echo(f"report     {_short(report)}")

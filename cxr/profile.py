@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 import numpy as np
@@ -20,14 +22,21 @@ def profile(manifest: Manifest) -> dict[str, Any]:
     return {"images": len(manifest), "patients": int(manifest.frame["patient_id"].nunique()), "labels": counts}
 
 
-def log_dataset(run: RunLog, name: str, digest: str, context: str, manifest: Manifest) -> None:
+def content_digest(manifest: Manifest) -> str:
+    """SHA-256 of which images these are and what their labels say: the same for the same data in every stage."""
+    digest = hashlib.sha256(json.dumps(manifest.label_names).encode())
+    digest.update("\n".join(manifest.frame["image_id"]).encode())
+    digest.update(manifest.label_codes().tobytes())
+    return digest.hexdigest()
+
+
+def log_dataset(run: RunLog, name: str, context: str, manifest: Manifest) -> None:
     """Tell the tracked run which data it used.
 
     Args:
         run: the stage's run.
         name: what the data are called.
-        digest: of the manifest's file.
         context: what the run did with them, like "ingest" or "training".
         manifest: the data.
     """
-    run.dataset(name, digest, context, profile(manifest))
+    run.dataset(name, content_digest(manifest), context, profile(manifest))

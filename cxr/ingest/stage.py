@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,8 +164,7 @@ def _report(manifest: Manifest, outcomes: Sequence[FileOutcome], table: LabelTab
     files: Counter[str] = Counter(outcome.outcome for outcome in outcomes if outcome.number)
     rows_left = sum(outcome.number == 0 for outcome in outcomes)
     counts: dict[str, int] = {"files": files.total(), **files, "rows_without_file": rows_left, "images": len(manifest)}
-    digest = hashlib.sha256((context.folder / "manifest.parquet").read_bytes()).hexdigest()
-    log_dataset(context.run, "manifest", digest, "ingest", manifest)
+    log_dataset(context.run, "manifest", "ingest", manifest)
     context.run.params({"table_sha256": table.sha256})
     context.run.metrics({f"files/{name}": count for name, count in counts.items()})
     context.run.artifact(context.folder / "files.csv")

@@ -35,7 +35,7 @@ def run(config: PredictStage, context: StageContext) -> StageResult:
     predictions = join_predictions(manifest, scores, _about(predictor, digests, context))
     predictions.write(context.folder / "predictions.parquet")
     test = manifest.where("test")
-    log_dataset(context.run, "manifest-test", digests["test"], "evaluation", test)
+    log_dataset(context.run, "manifest-test", "evaluation", test)
     context.run.params({"model_sha256": digests["model"], "model_run": predictor.card.run_id})
     context.run.artifact(context.folder / "predictions.parquet")
     counts = {"images": len(manifest), "test_images": len(test)}

@@ -37,6 +37,11 @@ def masked_bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return cells * known
 
 
+def mean_bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy, float32 scalar, over the known cells of float [batch, labels]; 0 where none is known."""
+    return masked_bce(logits, targets).sum() / (~torch.isnan(targets)).sum().clamp(min=1)
+
+
 class MultiBranchLoss(nn.Module):
     """The sum of the losses of the combined output, the branches and the aggregated output.
 

@@ -130,8 +130,7 @@ def _log_start(config: TrainStage, data: _Data, task: TrainingTask, context: Sta
     values = config.model.model_dump(exclude={"weights"}) | config.train.model_dump()
     context.run.params({**values, "parameters": parameters, "seed": config.seed, "compute": device.type})
     for side, use in (("train", "training"), ("val", "validation")):
-        digest = hashlib.sha256(f"{side} {data.digest}".encode()).hexdigest()
-        log_dataset(context.run, f"manifest-{side}", digest, use, data.manifest.where(side))
+        log_dataset(context.run, f"manifest-{side}", use, data.manifest.where(side))
 
 
 def _resume(task: TrainingTask, context: StageContext) -> _Training:
@@ -150,20 +149,20 @@ def _train_epoch(
     config: TrainStage, data: _Data, task: TrainingTask, epoch: int, training: _Training, context: StageContext
 ) -> dict[str, float]:
     batches = EpochBatches(len(data.train), config.train.batch_size, epoch, config.seed)
-    start, images, steps, losses, norms, rate = time.perf_counter(), 0, 0, 0.0, 0.0, 0.0
+    start, images, steps, sums, rate = time.perf_counter(), 0, 0, np.zeros(3), 0.0
     for batch in load_batches(data.train, batches, config.train.workers, pin_memory=task.on_gpu):
         result = task.step(batch)
-        images += len(batch.targets)
-        steps += 1
-        losses += result.loss
-        norms += result.gradient_norm
+        images, steps = images + len(batch.targets), steps + 1
+        sums += result.loss, result.objective, result.gradient_norm
         rate = result.learning_rate
         speed = images / (time.perf_counter() - start)
-        text = f"epoch {epoch + 1}/{config.train.epochs}, loss {losses / steps:.3f}, {speed:.0f} images/s"
+        text = f"epoch {epoch + 1}/{config.train.epochs}, loss {sums[0] / steps:.3f}, {speed:.0f} images/s"
         context.progress(epoch * len(data.train) + images, config.train.epochs * len(data.train), text + training.progress)
+    loss, objective, norm = (sums / steps).tolist()
     return {
-        "train/loss": losses / steps,
-        "train/gradient_norm": norms / steps,
+        "train/loss": loss,
+        "train/objective": objective,
+        "train/gradient_norm": norm,
         "train/learning_rate": rate,
         "train/images_per_second": images / (time.perf_counter() - start),
     }

@@ -16,7 +16,7 @@ from cxr.data.dataset import Batch
 from cxr.errors import DataError
 from cxr.model.classifier import Classifier
 from cxr.train.ema import AveragedModel
-from cxr.train.losses import MultiBranchLoss
+from cxr.train.losses import MultiBranchLoss, mean_bce
 from cxr.train.schedule import cosine_with_warmup
 
 
@@ -25,12 +25,15 @@ class StepResult:
     """What a training step tells.
 
     Args:
-        loss: before the step.
+        loss: cross-entropy of the prediction over the known cells, before the step; at least 0.
+        objective: what the step lowers: that loss with the weighted losses of the branches; may be below 0, since learned
+            log-variances are added to it.
         gradient_norm: before clipping.
         learning_rate: of the step.
     """
 
     loss: float
+    objective: float
     gradient_norm: float
     learning_rate: float
 
@@ -92,10 +95,10 @@ class TrainingTask:
         batch = batch.to(self._device)
         with self._autocast():
             output = self.classifier(batch.images)
-        loss = self.loss(output, batch.targets)
-        value = self._finite("loss", loss)
+        objective = self.loss(output, batch.targets)
+        value = self._finite("loss", objective)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        objective.backward()
         parameters = [*self.classifier.parameters(), *self.loss.parameters()]
         norm = self._finite("gradient's norm", nn.utils.clip_grad_norm_(parameters, self._config.clip_norm))
         self.optimiser.step()
@@ -103,7 +106,7 @@ class TrainingTask:
         # after the step, so that a decay of 0 gives the model itself
         self.average.update(self.classifier)
         self.steps += 1
-        return StepResult(value, norm, rate)
+        return StepResult(mean_bce(output.combined.detach(), batch.targets).item(), value, norm, rate)
 
     def _finite(self, what: str, value: torch.Tensor) -> float:
         number = value.item()
