@@ -18,8 +18,9 @@ from cxr.errors import ConfigError, CxrError
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from cxr.pipeline import Pipeline, StageState
+    from cxr.pipeline import Pipeline
     from cxr.record import StageRecord
+    from cxr.session import StageState
 
 _PIPELINE = click.argument("pipeline", type=click.Path(path_type=Path))
 _OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")

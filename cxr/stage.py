@@ -33,7 +33,7 @@ class StageContext:
 
     Args:
         folder: the stage's own folder, existing; it may hold what an interrupted run of the same fingerprint left.
-        inputs: files and folders written by earlier stages, by the names in `cxr.pipeline.STAGES`.
+        inputs: files and folders written by earlier stages, by the names in `cxr.stages.STAGES`.
         run: the stage's tracked run.
         progress: see `Progress`.
     """

@@ -9,7 +9,7 @@ import pytest
 
 from cxr import fingerprint
 from cxr.fingerprint import code_digests, config_digests, digest_folder, digest_json
-from cxr.pipeline import STAGES
+from cxr.stages import STAGES
 
 
 def test_code_of_a_stage_covers_what_it_imports_and_nothing_else():

@@ -17,9 +17,9 @@ from cxr.evaluate.auroc import auroc
 from cxr.ingest.store import ImageStore
 from cxr.manifest import Manifest, label_column, read_manifest
 from cxr.model.file import read_card
-from cxr.pipeline import STAGES
 from cxr.predict.predictor import Predictor
 from cxr.stage import StageContext
+from cxr.stages import STAGES
 from cxr.train import stage
 
 MakeConfig = Callable[..., TrainStage]

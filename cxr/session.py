@@ -1,0 +1,206 @@
+"""Running one stage: its folder, its tracked run, its record, in the order that a crash at any moment can be gone on from.
+
+A stage's folder holds either `stage.json`, then it is whole, or `attempt.json`, then it was interrupted, and what lies
+there is gone on with by a run of the same fingerprint and cleared by any other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from cxr.config import PipelineConfig
+from cxr.errors import DataError
+from cxr.fingerprint import config_digests, digest_json
+from cxr.record import (
+    ATTEMPT,
+    NAME,
+    PIPELINE_RUN,
+    Attempt,
+    Fingerprint,
+    PipelineRun,
+    StageRecord,
+    describe_outputs,
+    environment,
+    read_attempt,
+    read_pipeline_run,
+    write_json,
+)
+from cxr.stage import Progress, StageContext, StageResult
+from cxr.stages import Stage, stages_of
+from cxr.tracking import Run, Tracking
+
+
+@dataclass(frozen=True)
+class StageState:
+    """Whether a stage has to run.
+
+    Args:
+        stage: its name.
+        state: "done"; "interrupted", to be gone on with; "due"; or "waiting" for an earlier stage.
+        reason: in words.
+        record: of a stage that is done.
+        fingerprint: of the stage as it would run now; None while it waits.
+    """
+
+    stage: str
+    state: Literal["done", "interrupted", "due", "waiting"]
+    reason: str
+    record: StageRecord | None = None
+    fingerprint: Fingerprint | None = None
+
+
+class Observer(Protocol):
+    """Who is told what happens; the command line prints it."""
+
+    def skipped(self, state: StageState) -> None:
+        """A stage is not run again."""
+
+    def started(self, state: StageState) -> Progress:
+        """A stage starts; its progress is reported to what is returned."""
+
+    def finished(self, record: StageRecord) -> None:
+        """A stage has ended well."""
+
+
+class Session:
+    """The tracked run of a pipeline while some of its stages run: opened by the first that has to.
+
+    The run stays the same until all stages are done with one configuration, so that an interrupted pipeline, or stages
+    started one by one, end in one parent run.
+    """
+
+    def __init__(self, config: PipelineConfig, folder: Path, tracking: Tracking) -> None:
+        self._config, self._folder, self._tracking = config, folder, tracking
+        self._parent: Run | None = None
+
+    def run(self, stage: Stage, state: StageState, observer: Observer) -> StageRecord:
+        """Run one stage in a child run."""
+        assert state.fingerprint is not None
+        folder = self._folder / stage.name
+        parent = self._open_parent()
+        attempt = _prepare(folder, state)
+        run = self._tracking.open(stage.name, attempt.run_id if attempt else None, parent.run_id)
+        write_json(folder / ATTEMPT, Attempt(digest=state.fingerprint.digest, run_id=run.run_id))
+        started = _now()
+        with _ending(run, parent):
+            inputs = self._inputs(stage)
+            context = StageContext(folder, inputs, run, observer.started(state))
+            result: StageResult = importlib.import_module(stage.module).run(stage.view(self._config), context)
+            record = _record(stage, state.fingerprint, folder, run, started, result)
+            _log_to_parent(parent, folder, result)
+        # last: from here on the stage is done
+        write_json(folder / NAME, record)
+        (folder / ATTEMPT).unlink()
+        run.finish("FINISHED")
+        return record
+
+    def _inputs(self, stage: Stage) -> dict[str, Path]:
+        names = {stage.name for stage in stages_of(self._config)}
+        return {name: self._folder / source / path for name, (source, path) in stage.inputs.items() if source in names}
+
+    def _open_parent(self) -> Run:
+        if self._parent is None:
+            values, _ = config_digests(self._config)
+            digest = digest_json(values)
+            last = read_pipeline_run(self._folder)
+            unfinished = last is not None and last.digest == digest and not last.complete
+            name = f"{self._config.name} {datetime.now().astimezone():%d %b %H:%M}"
+            self._parent = self._tracking.open(name, last.run_id if last and unfinished else None)
+            self._parent.params(values)
+            write_json(self._folder / PIPELINE_RUN, PipelineRun(digest=digest, run_id=self._parent.run_id))
+        return self._parent
+
+    def close(self, done: Sequence[StageRecord]) -> None:
+        """Describe the run by the stages that are done, and end it; the next command opens another once all are."""
+        if self._parent is None:
+            return
+        for record in done:
+            if record.parent_run_id != self._parent.run_id:
+                self._parent.tag(f"reused.{record.stage}", record.run_id)
+        self._parent.note(_note(self._config.description, done))
+        self._parent.finish("FINISHED")
+        if len(done) == len(stages_of(self._config)):
+            write_json(self._folder / PIPELINE_RUN, PipelineRun(digest="", run_id=self._parent.run_id, complete=True))
+
+
+def _prepare(folder: Path, state: StageState) -> Attempt | None:
+    """Make the folder ready; what an interrupted run left stays where it serves the same fingerprint.
+
+    Raises:
+        DataError: the folder holds something that no stage wrote.
+    """
+    if state.state == "interrupted":
+        return read_attempt(folder)
+    if folder.exists():
+        if any(folder.iterdir()) and not any((folder / name).exists() for name in (NAME, ATTEMPT)):
+            raise DataError(f"{folder}: holds files that no stage wrote; move them away, or choose another workspace")
+        # a mark that no fingerprint matches: a kill from here on leaves a folder that is known as ours, and not whole
+        write_json(folder / ATTEMPT, Attempt(digest="cleared", run_id=""))
+        (folder / NAME).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ATTEMPT:
+                path.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    return None
+
+
+@contextmanager
+def _ending(run: Run, parent: Run) -> Iterator[None]:
+    """Say in both runs how a stage ended that did not end well."""
+    try:
+        yield
+    except BaseException as error:
+        status: Literal["FAILED", "KILLED"] = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        for each in (run, parent):
+            each.finish(status)
+        raise
+
+
+def _record(stage: Stage, fingerprint: Fingerprint, folder: Path, run: Run, started: str, result: StageResult) -> StageRecord:
+    return StageRecord(
+        stage=stage.name,
+        fingerprint=fingerprint,
+        environment=environment(),
+        outputs=describe_outputs(folder),
+        run_id=run.run_id,
+        parent_run_id=run.parent or "",
+        started=started,
+        finished=_now(),
+        counts=dict(result.counts),
+        headline=result.headline,
+        metrics=dict(result.metrics),
+        table=[list(row) for row in result.table],
+        warnings=list(result.warnings),
+    )
+
+
+def _log_to_parent(parent: Run, folder: Path, result: StageResult) -> None:
+    parent.metrics(result.metrics)
+    for name in result.highlights:
+        parent.artifact(folder / name)
+
+
+def _note(description: str, records: Sequence[StageRecord]) -> str:
+    """Markdown for the parent run, the latest result first, since the page shows the first lines only."""
+    lines = [f"**{records[-1].headline}**", "", description, ""]
+    lines += [f"* **{record.stage}**: {record.headline}" for record in records[:-1]]
+    for record in records:
+        if record.table:
+            header, *rows = record.table
+            table = [header, ["---"] * len(header), *rows]
+            lines += ["", *(f"| {' | '.join(row)} |" for row in table)]
+    warnings = [f"* {record.stage}: {warning}" for record in records for warning in record.warnings]
+    return "\n".join([*lines, "", *(["**To mind**", "", *warnings] if warnings else [])])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,93 @@
+"""The stages there are, in their order: what each may see of the configuration, and what it takes from earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from cxr.config import (
+    EvaluateStage,
+    ImagesSource,
+    IngestStage,
+    PhantomSource,
+    PhantomStage,
+    PipelineConfig,
+    PredictStage,
+    Section,
+    SplitStage,
+    TrainStage,
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of every pipeline that has a use for it.
+
+    Args:
+        name: of its command and its folder.
+        view: what it may see of the configuration; None where the pipeline does not have the stage.
+        inputs: outputs of earlier stages, by the name under which the stage knows them: (stage, path in its folder).
+    """
+
+    name: str
+    view: Callable[[PipelineConfig], Section | None]
+    inputs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module whose `run` does the work."""
+        room = {"split": "data"}.get(self.name, self.name)
+        return f"cxr.{room}.stage"
+
+
+def _phantom_view(config: PipelineConfig) -> PhantomStage | None:
+    return PhantomStage(seed=config.seed, source=config.source) if isinstance(config.source, PhantomSource) else None
+
+
+def _split_view(config: PipelineConfig) -> SplitStage:
+    source = config.source
+    train_val, test = source.official_files if isinstance(source, ImagesSource) else (None, None)
+    return SplitStage(seed=config.seed, train_val_list=train_val, test_list=test, split=config.split)
+
+
+def _evaluate_view(config: PipelineConfig) -> EvaluateStage:
+    return EvaluateStage(
+        name=config.name,
+        description=config.description,
+        seed=config.seed,
+        labels=config.labels,
+        evaluate=config.evaluate,
+    )
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("phantom", _phantom_view),
+    Stage(
+        "ingest",
+        lambda c: IngestStage(name=c.name, labels=c.labels, source=c.source, ingest=c.ingest),
+        {"phantom": ("phantom", "dicom")},
+    ),
+    Stage("split", _split_view, {"manifest": ("ingest", "manifest.parquet")}),
+    Stage(
+        "train",  # it has no handle on the test images
+        lambda c: TrainStage(seed=c.seed, labels=c.labels, size=c.ingest.size, model=c.model, train=c.train),
+        {"development": ("split", "development.parquet"), "store": ("ingest", "store")},
+    ),
+    Stage(
+        "predict",
+        lambda c: PredictStage(batch_size=c.train.batch_size, device=c.train.device),
+        {
+            "development": ("split", "development.parquet"),
+            "test": ("split", "test.parquet"),
+            "split": ("split", "split.csv"),
+            "store": ("ingest", "store"),
+            "model": ("train", "model.safetensors"),
+        },
+    ),
+    Stage("evaluate", _evaluate_view, {"predictions": ("predict", "predictions.parquet")}),
+)
+
+
+def stages_of(config: PipelineConfig) -> tuple[Stage, ...]:
+    """The stages of a configured pipeline, in order."""
+    return tuple(stage for stage in STAGES if stage.view(config) is not None)
