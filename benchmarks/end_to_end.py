@@ -27,7 +27,7 @@ def main() -> None:
         wall = time.perf_counter() - start
         records = [json.loads(path.read_text()) for path in Path(workspace).glob("*/*/stage.json")]
     print(f"\n{datetime.now():%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
-    for record in sorted(records, key=lambda record: record["started"]):
+    for record in sorted(records, key=lambda record: (record["started"], record["finished"], record["stage"] != "predict")):
         seconds = datetime.fromisoformat(record["finished"]) - datetime.fromisoformat(record["started"])
         print(f"{record['stage']:9} {seconds.total_seconds():5.0f} s  {record['headline']}")
     print(f"{'in all':9} {wall:5.0f} s  the whole command, imports and MLflow's new store included")
