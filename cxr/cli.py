@@ -112,6 +112,19 @@ def key(file: Path) -> None:
 
 
 @cli.command()
+@_PIPELINE
+@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
+def file(pipeline: Path, numbers: tuple[int, ...]) -> None:
+    """Tell which source files the NUMBERS in a pipeline's files.csv stand for; the names are shown here and kept nowhere."""
+    from cxr.ingest.source import resolve
+
+    loaded = _load(pipeline, ())
+    paths = resolve(loaded.config.source, loaded.folder / "phantom" / "dicom").paths()
+    for number in numbers:
+        click.echo(f"{number}  {paths[number - 1] if number <= len(paths) else 'no such file'}")
+
+
+@cli.command()
 def keys() -> None:
     """List every key of a pipeline definition with its meaning."""
     from rich.table import Table

@@ -9,7 +9,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from cxr.errors import ConfigError
 from cxr.labels import SHIPPED, find_label_set
@@ -36,7 +36,8 @@ def _absolute(value: object, info: ValidationInfo) -> object:
 def _existing_file(value: object, info: ValidationInfo) -> object:
     path = _absolute(value, info)
     if isinstance(path, Path) and not path.is_file():
-        raise ValueError(f"no such file: {path}{nearest_path(path)}")
+        key_hint = "; `cxr key FILE` makes one" if info.field_name == "key_file" else ""
+        raise ValueError(f"no such file: {path}{nearest_path(path)}{key_hint}")
     return path
 
 
@@ -261,6 +262,12 @@ class PipelineConfig(Section):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="after")
+    def _workspace_apart(self) -> PipelineConfig:
+        if not isinstance(self.source, PhantomSource) and self.workspace.is_relative_to(self.source.root):
+            raise ValueError("'workspace' lies in source.root: ingest would read what it has written; choose another folder")
+        return self
 
 
 class PhantomStage(Section):

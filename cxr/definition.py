@@ -83,7 +83,7 @@ def _explain(problem: Mapping[str, Any], path: Path, typed: Mapping[str, object]
     message = str(problem["msg"]).removeprefix("Value error, ")
     told = message.startswith(("no such", "no label set", "'")) or isinstance(problem["input"], dict)
     given = "" if told else f", not '{problem['input']}'"
-    return f"{place}: {key}: {message[0].lower() + message[1:]}{given}"
+    return ": ".join(filter(None, (place, key, message[0].lower() + message[1:] + given)))
 
 
 def _explain_kind(key: str, problem: Mapping[str, Any]) -> str:

@@ -66,8 +66,12 @@ class Pipeline:
         record, attempt = read_record(folder), read_attempt(folder)
         if record is None:
             if attempt is not None and attempt.digest == fingerprint.digest:
-                return StageState(stage.name, "interrupted", "it was interrupted and goes on", fingerprint=fingerprint)
-            return StageState(stage.name, "due", "it has not run yet", fingerprint=fingerprint)
+                return StageState(
+                    stage.name, "interrupted", "it was begun and not finished; it goes on", fingerprint=fingerprint
+                )
+            begun = "it was begun otherwise and not finished; that is replaced"
+            reason = begun if attempt is not None and attempt.run_id else "it has not run yet"
+            return StageState(stage.name, "due", reason, fingerprint=fingerprint)
         changed = fingerprint.differences(record.fingerprint)
         reason = _summary(changed) or record.damage(folder)
         if reason:

@@ -54,7 +54,8 @@ def _test_rows(path: Path) -> Predictions:
 
 
 def _write_metrics(evaluation: Evaluation, folder: Path) -> None:
-    evaluation.table().to_csv(folder / "metrics.csv", index=False)
+    cautions = [_caution(row) for row in evaluation.rows]
+    evaluation.table().assign(caution=cautions).to_csv(folder / "metrics.csv", index=False)
     text = json.dumps(_summary(evaluation), indent=2, allow_nan=False, ensure_ascii=False)
     (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
 

@@ -60,6 +60,7 @@ class FileOutcome:
         codes: keys of `CODES`; none for a plainly accepted file.
         detail: the values that led to the codes.
         image_id: of the canonical image, empty where there is none.
+        table_row: the row of the label table, as a spreadsheet shows it; 0 where there is none.
     """
 
     number: int
@@ -67,6 +68,7 @@ class FileOutcome:
     codes: tuple[str, ...] = ()
     detail: str = ""
     image_id: str = ""
+    table_row: int = 0
 
     @property
     def outcome(self) -> OutcomeName:

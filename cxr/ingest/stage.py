@@ -45,6 +45,8 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
     images, outcomes = _join(records, table, labels, source)
     if not images:
         raise DataError(_nothing_left(outcomes))
+    if not any(row.row for _, row in images):
+        raise DataError(f"{source.table}: no row names one of the {len(images)} images; compare its column {layout.key}")
     manifest = _manifest(images, labels)
     manifest.write(context.folder / "manifest.parquet")
     _write_files(outcomes, context.folder / "files.csv")
@@ -88,14 +90,15 @@ def _join(
             record = _with_row(record, row, source.pseudonyms)
             again = not source.published or record.image["image_id"] in taken  # a data set may list pixels under two names
             outcome = _judge(record, row, owners, "duplicate" if again else "repeated", published=source.published)
+            outcome = dataclasses.replace(outcome, table_row=row.row if row else 0)
         outcomes.append(outcome)
         if outcome.image_id:
             owners[record.image["pixel_sha256"]] = record.image["patient_id"]
             taken.add(outcome.image_id)
             images.append((record, row or unlabelled))
     read = {record.key for record in records if record.image}
-    left = [key for key in rows if key not in read]
-    outcomes += [FileOutcome(0, key, ("row-without-file",)) for key in sorted(left)]
+    left = [(row.row, key) for key, row in rows.items() if key not in read]
+    outcomes += [FileOutcome(0, key, ("row-without-file",), table_row=row) for row, key in sorted(left)]
     return images, outcomes
 
 
@@ -142,8 +145,9 @@ def _judge(record: Record, row: LabelRow | None, owners: dict[str, str], same_pa
 
 
 def _nothing_left(outcomes: Sequence[FileOutcome]) -> str:
-    reason, count = Counter(outcome.sentence for outcome in outcomes).most_common(1)[0]
-    return f"no image can be taken: {count} of {len(outcomes)} files and rows: {reason}"
+    reasons = Counter(outcome.sentence for outcome in outcomes if outcome.number)
+    reason, count = reasons.most_common(1)[0]
+    return f"no image can be taken: {count} of {reasons.total()} files: {reason}"
 
 
 def _manifest(images: Sequence[tuple[Record, LabelRow]], labels: LabelSet) -> Manifest:
@@ -156,8 +160,9 @@ def _manifest(images: Sequence[tuple[Record, LabelRow]], labels: LabelSet) -> Ma
 
 
 def _write_files(outcomes: Sequence[FileOutcome], path: Path) -> None:
-    rows = [(o.number, o.file, o.outcome, " ".join(o.codes), o.sentence, o.image_id) for o in outcomes]
-    pd.DataFrame(rows, columns=["number", "file", "outcome", "codes", "sentence", "image_id"]).to_csv(path, index=False)
+    columns = ["number", "file", "outcome", "codes", "sentence", "image_id", "table_row"]
+    rows = [(o.number, o.file, o.outcome, " ".join(o.codes), o.sentence, o.image_id, o.table_row) for o in outcomes]
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
 
 
 def _report(manifest: Manifest, outcomes: Sequence[FileOutcome], table: LabelTable, context: StageContext) -> StageResult:
@@ -171,6 +176,9 @@ def _report(manifest: Manifest, outcomes: Sequence[FileOutcome], table: LabelTab
     warnings = []
     if files["quarantined"]:
         warnings.append(f"{files['quarantined']} files were quarantined; files.csv says why, file by file")
+    unlabelled = sum("not-labelled" in outcome.codes for outcome in outcomes)
+    if unlabelled:
+        warnings.append(f"{unlabelled} images have no row in the label table, so all their labels are unknown")
     if rows_left:
         warnings.append(f"{rows_left} rows of the label table have no file; files.csv lists them")
     patients = manifest.frame["patient_id"].nunique()

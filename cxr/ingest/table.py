@@ -10,6 +10,7 @@ import csv
 import difflib
 import gzip
 import hashlib
+import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from cxr.config import Section
 from cxr.errors import ConfigError, DataError
 from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet
 from cxr.yamlfile import read_mapping
+
+_PLAIN_VALUE = re.compile(r"[-+.?\d]{0,5}")
 
 
 class FindingsInOneColumn(Section):
@@ -72,6 +75,7 @@ class LabelRow:
     Args:
         codes: int8 [labels], 0 to 3 as in `cxr.labels.VALUES`.
         patient, study, view, sex, age: the cells, empty where the table has no such column.
+        row: its number as a spreadsheet shows it, 0 for no row.
     """
 
     codes: npt.NDArray[np.int8]
@@ -80,6 +84,7 @@ class LabelRow:
     view: str
     sex: str
     age: str
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,10 @@ def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
         _refuse_first(path, table, table[layout.patient].str.strip() == "", layout.patient, "names no patient")
     codes = _codes(path, table, layout.findings, labels)
     context = [_cells(table, column) for column in wanted[1:]]
-    rows = {key: LabelRow(codes[index], *cells) for index, (key, *cells) in enumerate(zip(keys, *context, strict=True))}
+    rows = {
+        key: LabelRow(codes[index], patient, study, view, sex, age, row=int(number))
+        for index, (number, key, patient, study, view, sex, age) in enumerate(zip(table.index, keys, *context, strict=True))
+    }
     return LabelTable(rows, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
@@ -175,13 +183,18 @@ def _cells(table: pd.DataFrame, column: str | None) -> list[str]:
 def _require(path: Path, table: pd.DataFrame, column: str) -> None:
     if column not in table:
         close = difflib.get_close_matches(column, map(str, table), n=1)
+        if len(table.columns) == 1 and ";" in str(table.columns[0]):
+            raise DataError(f"{path}: the columns are separated by semicolons; save the table with commas")
         raise DataError(f"{path}: column '{column}' is missing{f'; did you mean {close[0]}?' if close else ''}")
 
 
 def _refuse_first(path: Path, table: pd.DataFrame, wrong: pd.Series[bool], column: str, problem: str) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
-        raise DataError(f"{path}: row {table.index[row]}: {column} '{table[column].iloc[row]}' {problem}")
+        cell = str(table[column].iloc[row])
+        # a cell in the wrong column may name a patient; a number of a few digits does not
+        shown = f"'{cell}'" if _PLAIN_VALUE.fullmatch(cell) else f"(a text of {len(cell)} characters)"
+        raise DataError(f"{path}: row {table.index[row]}: {column} {shown} {problem}")
 
 
 def _codes(

@@ -136,7 +136,7 @@ def test_every_file_and_row_has_its_outcome(stage, hospital):
         "files": 9, "accepted": 5, "duplicate": 2, "flagged": 1, "quarantined": 1, "rows_without_file": 1, "images": 6,
     }  # fmt: skip
     assert result.headline.startswith("6 images of 4 patients")
-    assert len(result.warnings) == 2
+    assert len(result.warnings) == 3
     assert set(" ".join(ward.codes()).split()) <= set(CODES)
     assert ward.files.loc[ward.files["image_id"] != "", "image_id"].tolist() == ward.manifest.frame["image_id"].tolist()
 
@@ -287,7 +287,7 @@ def test_wrong_cell_stops_the_stage_before_any_image_is_read(stage, published):
 def test_no_image_left_says_the_commonest_reason(stage, published):
     for path in published.root.rglob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="no image can be taken: 7 of 13 files and rows: the file is empty"):
+    with pytest.raises(DataError, match="no image can be taken: 7 of 7 files: the file is empty"):
         stage(published)()
 
 

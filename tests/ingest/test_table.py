@@ -86,9 +86,10 @@ def test_columns_keep_the_four_values_apart(table):
     assert rows["a"].codes.dtype == np.int8
 
 
-@pytest.mark.parametrize("cell", ["2", "yes", "0.5", "NaN", "NA", "nan", "-2", "1 1", "unknown"])
+@pytest.mark.parametrize("cell", ["2", "yes", "0.5", "NaN", "NA", "nan", "-2", "1 1", "unknown", "Doe^John"])
 def test_fifth_value_is_refused_with_its_row(table, cell):
-    with pytest.raises(DataError, match=rf"row 3: Effusion '{cell}' is none of"):
+    shown = f"'{cell}'" if cell[-1].isdigit() and " " not in cell else rf"\(a text of {len(cell)} characters\)"
+    with pytest.raises(DataError, match=rf"row 3: Effusion {shown} is none of"):
         table(f"image,Mass,Massive Effusion,Effusion\na,1,0,1\nb,1,0,{cell}\n", in_columns(), SMALL)
 
 
@@ -231,3 +232,13 @@ def test_wrong_layout_file_names_file_and_key(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ConfigError, match=rf"table\.yaml: .*{message}"):
         read_format(path)
+
+
+def test_semicolons_are_told_as_such(table):
+    with pytest.raises(DataError, match="separated by semicolons"):
+        table("image;Mass;Massive Effusion;Effusion\na;1;0;1\n", in_columns(), SMALL)
+
+
+def test_row_knows_its_number_as_a_spreadsheet_shows_it(table):
+    rows = table("image,Mass,Massive Effusion,Effusion\na,1,0,1\n\nb,1,0,0\n", in_columns(), SMALL)
+    assert [row.row for row in rows.values()] == [2, 4]

@@ -101,3 +101,18 @@ except SystemExit:
 """
     ended = subprocess.run([sys.executable, "-c", script, str(small_pipeline)], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_workspace_inside_the_source_is_refused(small_pipeline, command):
+    one_line(command("run", small_pipeline, f"workspace={small_pipeline.parent / 'data/runs'}"), "lies in source.root")
+
+
+def test_table_that_names_none_of_the_images_is_an_error(small_pipeline, command):
+    table = small_pipeline.parent / "data/Data_Entry_2017.csv"
+    table.write_text(table.read_text().replace(".png", "x.png"))
+    one_line(command("run", small_pipeline), "no image can be taken", "table has no row for the file")
+
+
+def test_number_in_files_csv_leads_back_to_the_file(small_pipeline, command):
+    outcome = command("file", small_pipeline, 1, 999)
+    assert outcome.out.splitlines() == ["1  images/00000001_000.png", "999  no such file"]

@@ -51,7 +51,7 @@ def test_training_stopped_midway_ends_as_an_uninterrupted_one(small_pipeline, co
         assert err.strip().endswith("stopped; the same command goes on from here")
     assert not (train / "stage.json").exists()
 
-    assert "it was interrupted and goes on" in command("status", small_pipeline, "train.epochs=12").out
+    assert "it was begun and not finished; it goes on" in command("status", small_pipeline, "train.epochs=12").out
     assert command("run", small_pipeline, "train.epochs=12").code == 0
     assert command("run", small_pipeline, "train.epochs=12", "name=whole").code == 0
     stopped, whole = (load_file(folder / f"runs/{name}/train/model.safetensors") for name in ("small", "whole"))

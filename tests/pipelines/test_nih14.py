@@ -23,7 +23,12 @@ def workspace(tmp_path_factory, migrated_store):
 
 @pytest.fixture
 def finished(nih_folder, workspace, command):
-    overrides = ["ingest.size=48", "train.epochs=1", "model.options={patch_size: 16, embed_dim: 48, depth: 1, num_heads: 1}"]
+    overrides = [
+        "model.backbone=vit_tiny_patch16_224",
+        "ingest.size=48",
+        "train.epochs=1",
+        "model.options={patch_size: 16, embed_dim: 48, depth: 1, num_heads: 1}",
+    ]
     outcome = command(
         "run", PIPELINE, f"source.root={nih_folder}", f"workspace={workspace}", *overrides, "evaluate.resamples=100"
     )
