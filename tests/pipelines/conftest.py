@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,11 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Outcome(ended.value.code or 0, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def module_workspace(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Path:
+    """A workspace with an empty MLflow store that the tests of one file share."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "mlflow.db").write_bytes(migrated_store.read_bytes())
+    return folder

@@ -13,19 +13,12 @@ from cxr.phantom.cohort import read_masks
 PIPELINE = Path(__file__).parent.parent.parent / "pipelines" / "quickstart.yaml"
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory, migrated_store):
-    folder = tmp_path_factory.mktemp("quickstart")
-    (folder / "mlflow.db").write_bytes(migrated_store.read_bytes())
-    return folder
-
-
 @pytest.fixture
-def finished(workspace, command):
+def finished(module_workspace, command):
     overrides = ["source.patients=240", "source.matrix=192", "train.epochs=14"]
-    outcome = command("run", PIPELINE, f"workspace={workspace}", *overrides)
+    outcome = command("run", PIPELINE, f"workspace={module_workspace}", *overrides)
     assert outcome.code == 0, outcome.err
-    return workspace / "quickstart"
+    return module_workspace / "quickstart"
 
 
 def test_a_small_cohort_is_learned_far_better_than_guessing(finished):
