@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cxr.pipeline import Pipeline
     from cxr.record import StageRecord
-    from cxr.session import StageState
+    from cxr.state import StageState
 
 _PIPELINE = click.argument("pipeline", type=click.Path(path_type=Path))
 _OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
@@ -57,7 +57,83 @@ def _stage_command(name: str, text: str) -> None:
 
 
 _stage_command("phantom", "Draw the synthetic cohort of a pipeline.")
-_stage_command("ingest", "Read a pipeline's files into canonical images and a manifest.")
+
+
+@cli.command()
+@click.argument("target", metavar="PIPELINE|SOURCE")
+@_OVERRIDES
+@click.option("--out", type=click.Path(path_type=Path), help="folder for the result; for a SOURCE")
+@click.option("--key", "key_file", help="the key of the pseudonyms; for a SOURCE of DICOM files")
+@click.option("--name", help="short name of the SOURCE; it starts every pseudonym  [default: hospital]")
+@click.option("--kind", type=click.Choice(["dicom", "images"]), help="what the SOURCE holds  [default: dicom]")
+@click.option("--table", help="the label table, inside the SOURCE")
+@click.option("--format", help="how the table is laid out: a shipped name or a YAML file")
+@click.option("--labels", help="the label set of the table: a shipped name or a YAML file")
+@click.option("--again", is_flag=True, help="look for new files although nothing is known to have changed, as of a PACS")
+@click.option("--dry-run", is_flag=True, help="read headers only, write nothing, and print what would be taken and what not")
+def ingest(target: str, overrides: tuple[str, ...], out: Path | None, again: bool, dry_run: bool, **given: Any) -> None:
+    """Read files into canonical images and a manifest.
+
+    PIPELINE is a YAML file. Without one, SOURCE is a folder, a zip file, a DICOMDIR, or the address of a DICOMweb
+    service, and the result goes to the folder --out.
+    """
+    if target.endswith((".yaml", ".yml")):
+        surplus = [f"--{name.removesuffix('_file')}" for name, value in {**given, "out": out}.items() if value is not None]
+        if surplus:
+            raise ConfigError(f"{surplus[0]} is for a SOURCE; in a pipeline the file says it")
+        _ingest_pipeline(Path(target), overrides, again=again, dry_run=dry_run)
+    else:
+        _ingest_source(target, overrides, out, given, again=again, dry_run=dry_run)
+
+
+def _ingest_pipeline(path: Path, overrides: tuple[str, ...], *, again: bool, dry_run: bool) -> None:
+    loaded = _load(path, overrides)
+    if dry_run:
+        config = loaded.config
+        _print_forecast(config.source, config.ingest.secondary_capture, loaded.folder / "phantom" / "dicom")
+        return
+    records = _run(loaded, "ingest", again=again)
+    _print_end(loaded, records, _ui_command(path, overrides))
+
+
+def _ingest_source(
+    target: str, overrides: tuple[str, ...], out: Path | None, given: dict[str, Any], *, again: bool, dry_run: bool
+) -> None:
+    from cxr.alone import run_alone
+    from cxr.definition import define_ingest
+
+    stage = define_ingest(target, given, overrides)
+    if dry_run:
+        _print_forecast(stage.source, stage.ingest.secondary_capture, None)
+        return
+    if out is None:
+        raise ConfigError("--out FOLDER: missing, but needed to write the result")
+    folder = out.absolute()
+    root = getattr(stage.source, "root", None)
+    if root is not None and folder.is_relative_to(root):
+        raise ConfigError("--out lies in the SOURCE: ingest would read what it has written; choose another folder")
+    with _Terminal() as terminal:
+        run_alone("cxr.ingest.stage", "ingest", stage, folder, terminal, again=again)
+    for name, text in (("audit.html", "audit"), ("files.csv", "files"), ("manifest.parquet", "manifest")):
+        click.echo(f"{text:10} {_short(folder / name)}")
+
+
+def _print_forecast(source: Any, secondary_capture: bool, phantom: Path | None) -> None:
+    from rich.table import Table
+
+    from cxr.ingest.dry_run import forecast
+
+    with _Terminal() as terminal:
+        rows = forecast(source, phantom, terminal.open(), secondary_capture=secondary_capture)
+    table = Table("outcome", "files", "code", "meaning", "first of them", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row.outcome, str(row.count), row.code, row.meaning, " ".join(map(str, row.examples)))
+    _console().print(table)
+    taken, seen = sum(row.count for row in rows if row.taken), sum(row.count for row in rows)
+    click.echo(f"{taken} of {seen} files would be read. That is by their headers only:")
+    click.echo("what decoding and the pixels show comes on top. Nothing was written.")
+
+
 _stage_command("split", "Divide a pipeline's patients into train, validation and test.")
 _stage_command("train", "Train a pipeline's model.")
 _stage_command("predict", "Score a pipeline's validation and test images.")
@@ -116,12 +192,13 @@ def key(file: Path) -> None:
 @click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
 def file(pipeline: Path, numbers: tuple[int, ...]) -> None:
     """Tell which source files the NUMBERS in a pipeline's files.csv stand for; the names are shown here and kept nowhere."""
-    from cxr.ingest.source import resolve
+    from cxr.ingest.source.resolve import resolve
 
     loaded = _load(pipeline, ())
-    paths = resolve(loaded.config.source, loaded.folder / "phantom" / "dicom").paths()
+    source = resolve(loaded.config.source, loaded.folder / "phantom" / "dicom")
+    names = sorted(entry.name for entry in source.files.entries())
     for number in numbers:
-        click.echo(f"{number}  {paths[number - 1] if number <= len(paths) else 'no such file'}")
+        click.echo(f"{number}  {names[number - 1] if number <= len(names) else 'no such file'}")
 
 
 @cli.command()
@@ -144,9 +221,9 @@ def _load(path: Path, overrides: tuple[str, ...]) -> Pipeline:
     return Pipeline(load_config(path, overrides))
 
 
-def _run(pipeline: Pipeline, only: str | None) -> list[StageRecord]:
+def _run(pipeline: Pipeline, only: str | None, *, again: bool = False) -> list[StageRecord]:
     with _Terminal() as terminal:
-        return pipeline.run(terminal, only)
+        return pipeline.run(terminal, only, again=again)
 
 
 class _Terminal:
@@ -176,6 +253,10 @@ class _Terminal:
 
     def started(self, state: StageState) -> _Terminal:
         _console().print(f"[bold]{state.stage:9}[/] [dim]runs: {state.reason}[/]")
+        return self.open()
+
+    def open(self) -> _Terminal:
+        """Begin to show progress."""
         self._start = self._printed = time.monotonic()
         if _console().is_terminal:
             self._open_bar()

@@ -5,72 +5,26 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from cxr.errors import ConfigError
-from cxr.labels import SHIPPED, find_label_set
+from cxr.config_paths import (
+    AnyPath,
+    ExistingFile,
+    ExistingFolder,
+    ExistingPath,
+    LabelSetFile,
+    SecretFile,
+    TableFormatFile,
+    nearest_path,
+    one_file,
+)
 
-
-class TypedText(str):
-    """A text typed on the command line: as a path it starts from the current directory, not from the file's folder."""
-
-    __slots__ = ()
-
-
-def _base(value: object, info: ValidationInfo) -> Path:
-    if isinstance(value, TypedText) or info.context is None:
-        return Path.cwd()
-    return Path(info.context["base"])
-
-
-def _absolute(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str | Path) or value == "":
-        raise ValueError("'' is no path; one is needed")
-    return (_base(value, info) / Path(value).expanduser()).resolve()
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
-def _existing_file(value: object, info: ValidationInfo) -> object:
-    path = _absolute(value, info)
-    if isinstance(path, Path) and not path.is_file():
-        key_hint = "; `cxr key FILE` makes one" if info.field_name == "key_file" else ""
-        raise ValueError(f"no such file: {path}{nearest_path(path)}{key_hint}")
-    return path
-
-
-def _existing_folder(value: object, info: ValidationInfo) -> object:
-    path = _absolute(value, info)
-    if isinstance(path, Path) and not path.is_dir():
-        raise ValueError(f"no such folder: {path}{nearest_path(path)}")
-    return path
-
-
-def _label_set(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return find_label_set(value, _base(value, info))
-    except ConfigError as error:  # pydantic adds the key to a ValueError only
-        raise ValueError(str(error)) from error
-
-
-def _table_format(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str):
-        return value
-    shipped = SHIPPED / value / "table.yaml"
-    return shipped if shipped.is_file() else _existing_file(value, info)
-
-
-AnyPath = Annotated[Path, BeforeValidator(_absolute)]
-ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
-ExistingFolder = Annotated[Path, BeforeValidator(_existing_folder)]
-LabelSetFile = Annotated[Path, BeforeValidator(_label_set)]
-TableFormatFile = Annotated[Path, BeforeValidator(_table_format)]
-SecretFile = Annotated[ExistingFile, "secret"]
-"""A file whose content enters no digest, log or record; only a keyed check value of it does."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -93,33 +47,76 @@ class PhantomSource(Section):
     workers: int = Field(2, ge=1, description="processes that draw and write")
 
 
-class DicomSource(Section):
-    """A folder of DICOM files, with a table of labels."""
+class ConfidentialSource(Section):
+    """What every source of confidential DICOM files has."""
 
-    kind: Literal["dicom"]
-    name: str = Field("hospital", description="short name of the source; it starts every pseudonym")
-    root: ExistingFolder = Field(description="folder that is searched for DICOM files, with its sub-folders")
-    table: str = Field(description="the label table, inside root; a pattern with * must match one file")
-    format: TableFormatFile = Field(description="how the table is laid out: a shipped name or a YAML file")
+    name: str = Field("hospital", pattern=NAME, description="short name of the source; it starts every pseudonym")
+    format: TableFormatFile | None = Field(None, description="how the table is laid out: a shipped name or a YAML file")
     key_file: SecretFile = Field(description="the key of the pseudonyms; make one with `cxr key`, keep it elsewhere")
 
-    @property
-    def table_file(self) -> Path:
-        """The label table."""
-        return Path(self.root / self.table)
+    @model_validator(mode="after")
+    def _table_has_format(self) -> Self:
+        if (self.table_file is None) != (self.format is None):
+            raise ValueError("'table' and 'format' belong together: name both, or neither")
+        return self
 
-    @field_validator("key_file")
-    @classmethod
-    def _key_apart(cls, key_file: Path, info: ValidationInfo) -> Path:
-        root = info.data.get("root")
-        if root is not None and key_file.is_relative_to(root):
-            raise ValueError(f"'{key_file.name}' lies in source.root; the key must not be kept with the data")
-        return key_file
+    @property
+    def table_file(self) -> Path | None:
+        """The label table, if there is one."""
+        raise NotImplementedError
+
+
+class DicomSource(ConfidentialSource):
+    """DICOM files on disk, with a table of labels."""
+
+    kind: Literal["dicom"]
+    root: ExistingPath = Field(
+        description="folder of DICOM files, with its sub-folders and zip files; or a zip file, or a DICOMDIR"
+    )
+    table: str | None = Field(None, description="the label table, inside root; a pattern with * must match one file")
+
+    @property
+    def table_file(self) -> Path | None:
+        """The label table, if there is one."""
+        return None if self.table is None else Path(self.folder / self.table)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that root is, or lies in."""
+        return self.root if self.root.is_dir() else self.root.parent
 
     @field_validator("table")
     @classmethod
-    def _one_table(cls, pattern: str, info: ValidationInfo) -> str:
-        return _one_file(pattern, info.data.get("root"))
+    def _one_table(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        root: Path | None = info.data.get("root")
+        return pattern if pattern is None or root is None else one_file(pattern, root if root.is_dir() else root.parent)
+
+    @model_validator(mode="after")
+    def _key_apart(self) -> Self:
+        if self.key_file.is_relative_to(self.folder):
+            raise ValueError(f"'{self.key_file.name}' lies in source.root; the key must not be kept with the data")
+        return self
+
+
+class DicomwebSource(ConfidentialSource):
+    """Studies in a PACS, over DICOMweb (QIDO-RS and WADO-RS, PS3.18)."""
+
+    kind: Literal["dicomweb"]
+    url: str = Field(pattern=r"^https?://", description="root of the DICOMweb service, like https://pacs.example/dicom-web")
+    query: dict[str, str] = Field(
+        default_factory=dict, description="which studies, as QIDO-RS matches them, like StudyDate: 20240101-20241231"
+    )
+    table: ExistingFile | None = Field(None, description="the label table")
+    credentials: str | None = Field(
+        None, description="name of the environment variable that holds user:password or a bearer token"
+    )
+    timeout_seconds: float = Field(30, gt=0, description="longest wait for one answer")
+    patience_seconds: float = Field(300, ge=0, description="longest wait for a server that is down, before the stage stops")
+
+    @property
+    def table_file(self) -> Path | None:
+        """The label table, if there is one."""
+        return self.table
 
 
 class OfficialLists(Section):
@@ -133,7 +130,7 @@ class ImagesSource(Section):
     """A folder of PNG or JPEG files of a public, de-identified data set, with its published table."""
 
     kind: Literal["images"]
-    name: str = Field("images", description="short name of the data set; it starts every patient id")
+    name: str = Field("images", pattern=NAME, description="short name of the data set; it starts every patient id")
     root: ExistingFolder = Field(description="folder that is searched for images, with its sub-folders")
     table: str = Field(description="the data set's table, inside root; a pattern with * must match one file")
     format: TableFormatFile = Field(description="how the table is laid out: a shipped name or a YAML file")
@@ -152,7 +149,7 @@ class ImagesSource(Section):
     @field_validator("table")
     @classmethod
     def _one_table(cls, pattern: str, info: ValidationInfo) -> str:
-        return _one_file(pattern, info.data.get("root"))
+        return one_file(pattern, info.data.get("root"))
 
     @field_validator("official")
     @classmethod
@@ -166,7 +163,7 @@ class ImagesSource(Section):
         return lists
 
 
-Source = Annotated[PhantomSource | DicomSource | ImagesSource, Field(discriminator="kind")]
+Source = Annotated[PhantomSource | DicomSource | DicomwebSource | ImagesSource, Field(discriminator="kind")]
 
 
 class IngestConfig(Section):
@@ -174,8 +171,16 @@ class IngestConfig(Section):
 
     size: int = Field(224, ge=32, le=2048, description="side of the square canonical image, in pixels")
     fit: Literal["pad", "crop"] = Field("pad", description="keep the aspect by padding with black or by a centre crop")
+    bits: Literal[8, 16] = Field(8, description="bits of a grey value in the image store; training uses the upper 8")
+    secondary_capture: bool = Field(False, description="take Secondary Captures that are not said to be CR or DX, too")
+    keep_quarantined: bool = Field(False, description="keep a copy of each quarantined file, with all it holds of the patient")
     shard_files: int = Field(128, ge=1, le=4096, description="source files per shard of the image store")
-    workers: int = Field(2, ge=1, description="processes that read and decode")
+    workers: int = Field(2, ge=0, description="processes that read and decode; 0: the main process, without limits")
+    file_seconds: float = Field(60, gt=0, description="longest time that one file may take")
+    file_megabytes: int = Field(1024, ge=64, description="most memory that one file may take, beyond the reader's own")
+    scheduler: str | None = Field(
+        None, pattern=r"^(tcp|tls|ucx)://", description="address of a Dask scheduler to read on, instead of this machine"
+    )
 
 
 class SplitConfig(Section):
@@ -251,7 +256,7 @@ class EvaluateConfig(Section):
 class PipelineConfig(Section):
     """A whole pipeline definition."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the pipeline and its experiment")
+    name: str = Field(pattern=NAME, description="name of the pipeline and its experiment")
     description: str = Field("", description="a sentence or two, shown in MLflow and in the report")
     workspace: AnyPath = Field(description="folder for stage outputs and, unless MLFLOW_TRACKING_URI is set, MLflow's")
     labels: LabelSetFile = Field(description="label set: a shipped name or a YAML file")
@@ -265,7 +270,7 @@ class PipelineConfig(Section):
 
     @model_validator(mode="after")
     def _workspace_apart(self) -> PipelineConfig:
-        if not isinstance(self.source, PhantomSource) and self.workspace.is_relative_to(self.source.root):
+        if isinstance(self.source, DicomSource | ImagesSource) and self.workspace.is_relative_to(self.source.root):
             raise ValueError("'workspace' lies in source.root: ingest would read what it has written; choose another folder")
         return self
 
@@ -281,9 +286,9 @@ class IngestStage(Section):
     """What the ingest stage may see."""
 
     name: str
-    labels: Path
+    labels: LabelSetFile | None
     source: Source
-    ingest: IngestConfig
+    ingest: IngestConfig = IngestConfig()
 
 
 class SplitStage(Section):
@@ -320,26 +325,3 @@ class EvaluateStage(Section):
     seed: int
     labels: Path
     evaluate: EvaluateConfig
-
-
-def nearest_path(path: Path) -> str:
-    """`; did you mean X?` with the name beside a missing path that resembles it most, or nothing."""
-    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, siblings, n=1)
-    return f"; did you mean {path.parent / close[0]}?" if close else ""
-
-
-def _one_file(pattern: str, root: Path | None) -> str:
-    """The one file that a pattern means inside `root`, relative to it."""
-    if root is None:
-        return pattern
-    if Path(pattern).is_absolute():
-        raise ValueError(f"no such file inside source.root: {pattern}; give its path relative to {root}")
-    if (root / pattern).is_file():  # a plain name, which may hold characters that mean something in a pattern
-        return pattern
-    found = sorted(root.glob(pattern))
-    if len(found) == 1 and found[0].is_file():
-        return found[0].relative_to(root).as_posix()
-    if not found:
-        raise ValueError(f"no such file: {root / pattern}{nearest_path(root / pattern)}")
-    raise ValueError(f"'{pattern}' matches {len(found)} files in {root}: {', '.join(path.name for path in found[:4])}")

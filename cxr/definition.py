@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cxr.config import PipelineConfig, Source, TypedText, nearest_path
+from cxr.config import IngestStage, PipelineConfig, Source
+from cxr.config_paths import TypedText, nearest_path
 from cxr.errors import ConfigError
 from cxr.yamlfile import read_mapping
 
@@ -42,6 +43,35 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
         return PipelineConfig.model_validate(content, context={"base": path.resolve().parent})
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(problem, path, typed) for problem in error.errors())) from error
+
+
+def define_ingest(target: str, given: Mapping[str, object], overrides: Sequence[str] = ()) -> IngestStage:
+    """The ingest stage of a source that no pipeline file describes.
+
+    Args:
+        target: a folder, a zip file, a DICOMDIR, or the address of a DICOMweb service.
+        given: keys of the source, and `labels`; None where not given.
+        overrides: texts like "ingest.size=512"; values are read as YAML.
+
+    Raises:
+        ConfigError: every problem found, a line each.
+    """
+    web = target.startswith(("http://", "https://"))
+    kind = "dicomweb" if web else given.get("kind") or "dicom"
+    if kind != "images" and given.get("key_file") is None:
+        raise ConfigError(
+            "a key for the pseudonyms is needed: --key FILE; `cxr key FILE` makes one. Keep it away from the data"
+        )
+    source = {"kind": kind, "url" if web else "root": TypedText(target)}
+    source |= {key: value for key, value in given.items() if key not in ("kind", "labels") and value is not None}
+    content: dict[str, Any] = {"name": "ingest", "labels": given.get("labels"), "source": source}
+    for key, value in dict(_parse_override(text) for text in overrides).items():
+        _set(content, key, value)
+    try:
+        return IngestStage.model_validate(content)
+    except ValidationError as error:
+        known = {".".join(map(str, problem["loc"])): None for problem in error.errors()}
+        raise ConfigError("\n".join(_explain(problem, Path(target), known) for problem in error.errors())) from error
 
 
 def _parse_override(text: str) -> tuple[str, Any]:

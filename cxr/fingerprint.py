@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from cxr.ingest.deidentify import key_check_value, read_key
 
 _PACKAGE = Path(__file__).parent
-_NOT_CODE = {"cxr", "cxr.config", "cxr.stage", "cxr.errors", "cxr.tracking", "cxr.profile", "cxr.yamlfile"}
+_NOT_CODE = {"cxr", "cxr.config", "cxr.config_paths", "cxr.stage", "cxr.errors", "cxr.tracking", "cxr.profile", "cxr.yamlfile"}
 """Modules that shape how a stage is asked and what is logged, never what it writes; configuration counts by its values."""
 
 
@@ -63,14 +63,18 @@ def _collect(config: BaseModel, prefix: str, values: dict[str, Any], files: dict
         if isinstance(value, BaseModel):
             _collect(value, f"{key}.", values, files)
         elif isinstance(value, Path):
-            secret = "secret" in (*info.metadata, *get_args(info.annotation))
-            files[key] = key_check_value(read_key(value)) if secret else _digest_path(value)
+            marks = (*info.metadata, *get_args(info.annotation))
+            files[key] = key_check_value(read_key(value)) if "secret" in marks else _digest_path(value, bulk="bulk" in marks)
         else:
             values[key] = value
 
 
-def _digest_path(path: Path) -> str:
-    return digest_folder(path) if path.is_dir() else digest_file(path)
+def _digest_path(path: Path, *, bulk: bool) -> str:
+    if path.is_dir():
+        return digest_folder(path)
+    stat = path.stat()
+    # an archive of studies is too large to read
+    return digest_json([path.name, stat.st_size, stat.st_mtime_ns]) if bulk else digest_file(path)
 
 
 def code_digests(module: str) -> dict[str, str]:

@@ -21,18 +21,21 @@ import pyarrow.parquet as pq
 from cxr.errors import DataError
 from cxr.labels import VALUES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LABEL_DTYPE = pd.CategoricalDtype(list(VALUES))
 VIEWS = ("PA", "AP", "LATERAL", "unknown")
 SEXES = ("F", "M", "O", "unknown")
 SPLITS = ("train", "val", "test")
 
-_TEXT = (
+TEXT_COLUMNS = (
     "image_id",
     "patient_id",
     "study_id",
     "source",
     "source_name",
+    "study_uid",
+    "instance_uid",
+    "study_date",
     "source_sha256",
     "pixel_sha256",
     "manufacturer",
@@ -40,12 +43,14 @@ _TEXT = (
 )
 _WHOLE = ("shard", "row", "height", "width")
 _CHOICES = {"view": VIEWS, "sex": SEXES}
-COLUMNS = (*_TEXT, *_WHOLE, *_CHOICES, "age_years")
+COLUMNS = (*TEXT_COLUMNS, *_WHOLE, *_CHOICES, "age_years")
 """The columns every manifest has, beside one per label; `split` joins them once the split stage has run.
 
 * image_id: pseudonym of the image, from its pixels and its name in the source
 * patient_id, study_id: pseudonyms; source: the name of the source
 * source_name: the file's name where the source is public, else a pseudonym
+* study_uid, instance_uid: DICOM UIDs in the place of the source's own; empty where it has none
+* study_date: ISO 8601, moved by a number of days that is the same for all images of a patient; empty where not known
 * source_sha256: of the file as it was read; pixel_sha256: of its grey values at full resolution
 * decisions: JSON, what was decided on the pixels
 * shard, row: the place in the image store
@@ -116,7 +121,8 @@ def read_manifest(path: Path) -> Manifest:
 
 def label_codes(frame: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.int8]:
     """int8 [rows, columns] codes of categorical label columns, 0 to 3 as in `cxr.labels.VALUES`."""
-    return np.stack([frame[column].cat.codes.to_numpy(np.int8) for column in columns], axis=1)
+    codes = [frame[column].cat.codes.to_numpy(np.int8) for column in columns]
+    return np.stack(codes, axis=1) if codes else np.zeros((len(frame), 0), np.int8)
 
 
 def label_column(codes: npt.ArrayLike) -> pd.Categorical:
@@ -141,7 +147,7 @@ def validate(frame: pd.DataFrame, label_names: Sequence[str]) -> None:
     missing = [column for column in (*COLUMNS, *label_names) if column not in frame]
     if missing:
         raise DataError(f"manifest: column '{missing[0]}' is missing")
-    for column in _TEXT:
+    for column in TEXT_COLUMNS:
         _refuse(frame, frame[column].isna(), column, "is empty")
     for column in ("image_id", "patient_id", "study_id"):
         _refuse(frame, frame[column] == "", column, "is empty")

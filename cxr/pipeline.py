@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from cxr.config import PipelineConfig
 from cxr.errors import CxrError
 from cxr.fingerprint import code_digests, config_digests
-from cxr.record import Fingerprint, StageRecord, read_attempt, read_pipeline_run, read_record
-from cxr.session import Observer, Session, StageState
+from cxr.record import Fingerprint, StageRecord, read_pipeline_run
+from cxr.session import Observer, Session, locked
 from cxr.stages import Stage, stages_of
+from cxr.state import StageState, state_of
 from cxr.tracking import Tracking
 
 
@@ -62,21 +60,7 @@ class Pipeline:
             return StageState(stage.name, "waiting", f"{late} has to run first")
         upstream = {name: _output_digest(earlier[source], path) for name, (source, path) in present.items()}
         fingerprint = self._fingerprint(stage, upstream)
-        folder = self.folder / stage.name
-        record, attempt = read_record(folder), read_attempt(folder)
-        if record is None:
-            if attempt is not None and attempt.digest == fingerprint.digest:
-                return StageState(
-                    stage.name, "interrupted", "it was begun and not finished; it goes on", fingerprint=fingerprint
-                )
-            begun = "it was begun otherwise and not finished; that is replaced"
-            reason = begun if attempt is not None and attempt.run_id else "it has not run yet"
-            return StageState(stage.name, "due", reason, fingerprint=fingerprint)
-        changed = fingerprint.differences(record.fingerprint)
-        reason = _summary(changed) or record.damage(folder)
-        if reason:
-            return StageState(stage.name, "due", reason, fingerprint=fingerprint)
-        return StageState(stage.name, "done", "inputs, configuration and code are unchanged", record, fingerprint)
+        return state_of(stage.name, fingerprint, self.folder / stage.name)
 
     def _fingerprint(self, stage: Stage, upstream: Mapping[str, str]) -> Fingerprint:
         view = stage.view(self.config)
@@ -84,12 +68,13 @@ class Pipeline:
         values, files = config_digests(view)
         return Fingerprint(config=values, inputs={**files, **upstream}, code=code_digests(stage.module))
 
-    def run(self, observer: Observer, only: str | None = None) -> list[StageRecord]:
+    def run(self, observer: Observer, only: str | None = None, *, again: bool = False) -> list[StageRecord]:
         """Run what has to run.
 
         Args:
             observer: told of each stage.
             only: one stage instead of all; the stages before it must be done.
+            again: run it although nothing that is known of has changed: a PACS may have grown.
 
         Returns:
             The records of the stages asked for, in order.
@@ -100,22 +85,9 @@ class Pipeline:
         chosen = [stage for stage in self.stages if only in (None, stage.name)]
         if not chosen:
             raise CxrError(f"pipeline '{self.config.name}' has no stage '{only}'")
-        with self._locked():
+        with locked(self.folder):
             self._check(chosen)
-            return self._run(chosen, observer)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise CxrError(f"{self.folder}: another cxr command is running this pipeline; wait for it, or stop it") from error
-        try:
-            yield
-        finally:
-            lock.release()
+            return self._run(chosen, observer, again=again)
 
     def _check(self, chosen: Sequence[Stage]) -> None:
         """Let each stage that will run refuse its configuration before any of them has cost an hour."""
@@ -125,12 +97,14 @@ class Pipeline:
             if check is not None:
                 check(stage.view(self.config))
 
-    def _run(self, chosen: Sequence[Stage], observer: Observer) -> list[StageRecord]:
+    def _run(self, chosen: Sequence[Stage], observer: Observer, *, again: bool) -> list[StageRecord]:
         session = Session(self.config, self.folder, self.tracking())
         states: dict[str, StageState] = {}
         for stage in self.stages:
             state = self._state(stage, states)
             if stage in chosen:
+                if again and state.state == "done":
+                    state = replace(state, state="due", reason="asked for again", record=None)
                 state = self._bring_about(stage, state, session, observer)
             states[stage.name] = state
         done = {name: state.record for name, state in states.items() if state.record is not None}
@@ -155,8 +129,3 @@ def _feeds(state: StageState, inputs: Mapping[str, tuple[str, str]]) -> bool:
 def _output_digest(state: StageState, path: str) -> str:
     assert state.record is not None  # only stages that are done are asked
     return state.record.digest(path)
-
-
-def _summary(changed: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(changed) - most} more" if len(changed) > most else ""
-    return "; ".join(changed[:most]) + more

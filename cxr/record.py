@@ -16,6 +16,7 @@ from cxr.fingerprint import digest_file, digest_json
 NAME = "stage.json"
 ATTEMPT = "attempt.json"
 PIPELINE_RUN = "run.json"
+LOCK = ".lock"
 _LIBRARIES = ("torch", "timm", "numpy", "pandas", "scikit-learn", "pydicom", "imagecodecs", "albumentations", "mlflow")
 
 
@@ -165,7 +166,7 @@ def write_json(path: Path, content: BaseModel) -> None:
 
 def describe_outputs(folder: Path) -> dict[str, OutputFile]:
     """Digest every file of a stage's folder, but its own records."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (NAME, ATTEMPT))
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (NAME, ATTEMPT, LOCK))
     return {path.relative_to(folder).as_posix(): _describe(path) for path in files}
 
 

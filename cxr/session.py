@@ -10,16 +10,18 @@ import importlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from filelock import FileLock, Timeout
+
 from cxr.config import PipelineConfig
-from cxr.errors import DataError
+from cxr.errors import CxrError, DataError
 from cxr.fingerprint import config_digests, digest_json
 from cxr.record import (
     ATTEMPT,
+    LOCK,
     NAME,
     PIPELINE_RUN,
     Attempt,
@@ -34,26 +36,8 @@ from cxr.record import (
 )
 from cxr.stage import Progress, StageContext, StageResult
 from cxr.stages import Stage, stages_of
-from cxr.tracking import Run, Tracking
-
-
-@dataclass(frozen=True)
-class StageState:
-    """Whether a stage has to run.
-
-    Args:
-        stage: its name.
-        state: "done"; "interrupted", to be gone on with; "due"; or "waiting" for an earlier stage.
-        reason: in words.
-        record: of a stage that is done.
-        fingerprint: of the stage as it would run now; None while it waits.
-    """
-
-    stage: str
-    state: Literal["done", "interrupted", "due", "waiting"]
-    reason: str
-    record: StageRecord | None = None
-    fingerprint: Fingerprint | None = None
+from cxr.state import StageState
+from cxr.tracking import Run, Tracking, Untracked
 
 
 class Observer(Protocol):
@@ -85,15 +69,15 @@ class Session:
         assert state.fingerprint is not None
         folder = self._folder / stage.name
         parent = self._open_parent()
-        attempt = _prepare(folder, state)
+        attempt = prepare(folder, state, stage.module)
         run = self._tracking.open(stage.name, attempt.run_id if attempt else None, parent.run_id)
         write_json(folder / ATTEMPT, Attempt(digest=state.fingerprint.digest, run_id=run.run_id))
-        started = _now()
-        with _ending(run, parent):
+        started = now()
+        with ending(run, parent):
             inputs = self._inputs(stage)
             context = StageContext(folder, inputs, run, observer.started(state))
             result: StageResult = importlib.import_module(stage.module).run(stage.view(self._config), context)
-            record = _record(stage, state.fingerprint, folder, run, started, result)
+            record = make_record(stage.name, state.fingerprint, folder, run, started, result)
             _log_to_parent(parent, folder, result)
         # last: from here on the stage is done
         write_json(folder / NAME, record)
@@ -130,51 +114,79 @@ class Session:
             write_json(self._folder / PIPELINE_RUN, PipelineRun(digest="", run_id=self._parent.run_id, complete=True))
 
 
-def _prepare(folder: Path, state: StageState) -> Attempt | None:
+def prepare(folder: Path, state: StageState, module: str) -> Attempt | None:
     """Make the folder ready; what an interrupted run left stays where it serves the same fingerprint.
+
+    Of another run what the stage's module names in `KEPT` stays: the stage itself decides what of it is still good.
 
     Raises:
         DataError: the folder holds something that no stage wrote.
     """
     if state.state == "interrupted":
         return read_attempt(folder)
+    keep = getattr(importlib.import_module(module), "KEPT", ())
     if folder.exists():
-        if any(folder.iterdir()) and not any((folder / name).exists() for name in (NAME, ATTEMPT)):
+        strange = any(path.name != LOCK for path in folder.iterdir())
+        if strange and not any((folder / name).exists() for name in (NAME, ATTEMPT)):
             raise DataError(f"{folder}: holds files that no stage wrote; move them away, or choose another workspace")
         # a mark that no fingerprint matches: a kill from here on leaves a folder that is known as ours, and not whole
         write_json(folder / ATTEMPT, Attempt(digest="cleared", run_id=""))
         (folder / NAME).unlink(missing_ok=True)
         for path in folder.iterdir():
+            if path.name in keep:
+                continue
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name != ATTEMPT:
+            elif path.name not in (ATTEMPT, LOCK):
                 path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     return None
 
 
 @contextmanager
-def _ending(run: Run, parent: Run) -> Iterator[None]:
-    """Say in both runs how a stage ended that did not end well."""
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other commands out of a folder.
+
+    Raises:
+        CxrError: another command is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise CxrError(f"{folder}: another cxr command is at work here; wait for it, or stop it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def ending(*runs: Run | Untracked) -> Iterator[None]:
+    """Say in the runs how a stage ended that did not end well."""
     try:
         yield
     except BaseException as error:
         status: Literal["FAILED", "KILLED"] = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        for each in (run, parent):
+        for each in runs:
             each.finish(status)
         raise
 
 
-def _record(stage: Stage, fingerprint: Fingerprint, folder: Path, run: Run, started: str, result: StageResult) -> StageRecord:
+def make_record(
+    stage: str, fingerprint: Fingerprint, folder: Path, run: Run | Untracked, started: str, result: StageResult
+) -> StageRecord:
+    """What is remembered of a stage that has just ended well."""
     return StageRecord(
-        stage=stage.name,
+        stage=stage,
         fingerprint=fingerprint,
         environment=environment(),
         outputs=describe_outputs(folder),
         run_id=run.run_id,
         parent_run_id=run.parent or "",
         started=started,
-        finished=_now(),
+        finished=now(),
         counts=dict(result.counts),
         headline=result.headline,
         metrics=dict(result.metrics),
@@ -202,5 +214,6 @@ def _note(description: str, records: Sequence[StageRecord]) -> str:
     return "\n".join([*lines, "", *(["**To mind**", "", *warnings] if warnings else [])])
 
 
-def _now() -> str:
+def now() -> str:
+    """The time as records have it: UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -221,6 +221,47 @@ class Run:
             self._client.set_terminated(self.run_id, status)
 
 
+@dataclass(frozen=True)
+class Untracked:
+    """A run that nobody keeps: of a stage that runs alone where no tracking server is named."""
+
+    run_id: str = ""
+    parent: str | None = None
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Not kept."""
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Not kept."""
+
+    def last_step(self, metric: str) -> int:
+        """None was kept."""
+        del metric
+        return 0
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Not kept."""
+
+    def dataset(self, name: str, digest: str, context: str, profile: Mapping[str, Any]) -> None:
+        """Not kept."""
+
+    def finish(self, status: Status) -> None:
+        """Nothing to end."""
+
+
+def open_alone(folder: Path, name: str, resume: str | None = None) -> Run | Untracked:
+    """The run of a stage without a pipeline: on the server that MLFLOW_TRACKING_URI names, else nowhere.
+
+    Args:
+        folder: of the stage.
+        name: of the experiment; the run is called after the folder.
+        resume: id of a run to go on with.
+    """
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        return Untracked()
+    return Tracking(folder, name).open(folder.name, resume)
+
+
 def _flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, Mapping):

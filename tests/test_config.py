@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.config import PipelineConfig, nearest_path
+from cxr.config import PipelineConfig
+from cxr.config_paths import nearest_path
 from cxr.definition import describe_keys, load_config
 from cxr.errors import ConfigError
 from cxr.labels import SHIPPED
@@ -167,7 +168,7 @@ def test_table_pattern_becomes_the_one_file_it_matches(define, folder):
 
 def test_unknown_source_kind_is_told_with_the_nearest(define):
     assert only(define({"kind": "image"})).endswith("did you mean images?")
-    assert "'pacs' is none of phantom, dicom, images" in only(define({"kind": "pacs"}))
+    assert "'pacs' is none of phantom, dicom, dicomweb, images" in only(define({"kind": "pacs"}))
 
 
 def test_missing_keys_are_told_by_name(define, folder):
@@ -175,7 +176,7 @@ def test_missing_keys_are_told_by_name(define, folder):
     assert problems(path) == [f"{path}: workspace: missing, but needed", f"{path}: labels: missing, but needed"]
     path = folder / "pipeline.yaml"
     path.write_text("name: x\nworkspace: runs\nlabels: nih14\nsource: {root: images}\n")
-    assert "source.kind: missing, but needed: one of phantom, dicom, images" in only(path)
+    assert "source.kind: missing, but needed: one of phantom, dicom, dicomweb, images" in only(path)
 
 
 def test_path_in_the_file_is_relative_to_the_file(define, folder):

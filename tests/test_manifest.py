@@ -18,7 +18,7 @@ CODES = np.array([[0, 1, 2], [3, 0, 1], [2, 3, 0], [1, 2, 3]], np.int8)
 
 def table(codes=CODES) -> pd.DataFrame:
     count = len(codes)
-    text = {name: [f"{name}-{index}" for index in range(count)] for name in COLUMNS[:9]}
+    text = {name: [f"{name}-{index}" for index in range(count)] for name in COLUMNS[:12]}
     frame = pd.DataFrame(
         {
             **text,
@@ -149,13 +149,13 @@ def test_where_keeps_the_rows_of_one_split_in_order():
 def test_other_schema_version_is_refused(tmp_path):
     path = tmp_path / "m.parquet"
     write_table(table(), path, {"manifest": 99, "labels": list(NAMES)})
-    with pytest.raises(DataError, match=r"m\.parquet: not a manifest of schema version 1: 99"):
+    with pytest.raises(DataError, match=r"m\.parquet: not a manifest of schema version 2: 99"):
         read_manifest(path)
 
 
 def test_break_in_a_file_is_refused_when_it_is_read(tmp_path):
     path = tmp_path / "m.parquet"
-    write_table(table().assign(view="up"), path, {"manifest": 1, "labels": list(NAMES)})
+    write_table(table().assign(view="up"), path, {"manifest": 2, "labels": list(NAMES)})
     with pytest.raises(DataError, match="view 'up'"):
         read_manifest(path)
 

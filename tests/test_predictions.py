@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cxr.errors import DataError
-from cxr.manifest import COLUMNS, Manifest, label_column, write_table
+from cxr.manifest import TEXT_COLUMNS, label_column, Manifest, write_table
 from cxr.predictions import CONTEXT, Predictions, join_predictions, read_predictions
 
 NAMES = ("Mass", "Effusion")
@@ -14,7 +14,7 @@ SCORES = np.array([[0.0, 1.0], [0.25, 0.5], [1e-9, 0.7], [0.1, 0.2]])
 
 
 def manifest() -> Manifest:
-    frame = pd.DataFrame({name: [f"{name}-{index}" for index in range(4)] for name in COLUMNS[:9]})
+    frame = pd.DataFrame({name: [f"{name}-{index}" for index in range(4)] for name in TEXT_COLUMNS})
     frame = frame.assign(shard=0, row=range(4), height=5, width=5, view="PA", sex="F", age_years=[1.0, 2.0, np.nan, 90.0])
     frame = frame.assign(split=["val", "test", "test", "val"])
     for index, name in enumerate(NAMES):

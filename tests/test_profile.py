@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cxr.manifest import Manifest, label_column
+from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 from cxr.profile import content_digest, log_dataset, profile
 
 
 @pytest.fixture
 def manifest() -> Manifest:
-    text = {name: ["a", "b", "c"] for name in ("image_id", "study_id", "source", "source_name", "source_sha256")}
+    text = {name: ["a", "b", "c"] for name in TEXT_COLUMNS}
     text |= {name: ["x", "x", "y"] for name in ("patient_id", "pixel_sha256", "manufacturer", "decisions")}
     numbers = {name: [0, 1, 2] for name in ("shard", "row", "height", "width")}
     context = {"view": "PA", "sex": "F", "age_years": 50.0}

@@ -75,7 +75,7 @@ class RadiographDataset(Dataset[Batch]):
         """One whole batch: a sixth to a third of the cost of collating single images."""
         epoch, first = places[0]
         index = np.array([row for _, row in places])
-        images = self._store.gather(self._shards[index], self._rows[index])
+        images = self._store.gather8(self._shards[index], self._rows[index])
         if self._augmentation is not None:
             # a row comes once an epoch, so (epoch, first row) names the batch
             seed = int(np.random.SeedSequence((self._seed, epoch, first)).generate_state(1)[0])

@@ -1,26 +1,16 @@
-"""Pictures of one label's scores, as SVG text: the ROC curve and the histogram of scores by truth.
-
-No text of the user enters a picture (a `$` in a label name would be read as mathematics), and no state is shared: each
-picture is a `Figure` of its own, drawn without pyplot.
-"""
+"""Pictures of one label's scores, as SVG text: the ROC curve and the histogram of scores by truth."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-POSITIVE_COLOUR, NEGATIVE_COLOUR = "#b34700", "#1f5f99"
-"""Told apart in any kind of colour vision; the histogram tells them apart by line and fill as well."""
+from cxr.svg import NEGATIVE_COLOUR, POSITIVE_COLOUR, draw_svg
 
-# ids from a fixed salt and no date: the same figures give the same bytes
-_STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cxr", "font.size": 8, "axes.linewidth": 0.6}
-_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _GREY = "#767676"
 _BINS = 24
 
@@ -37,12 +27,13 @@ def label_svg(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -
     """
     known = ~np.isnan(truth)
     positive = truth[known] == 1
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(4.6, 2.2), layout="constrained")
+
+    def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
         _draw_roc(left, positive, scores[known])
         _draw_histogram(right, positive, scores[known])
-        return _to_svg(figure)
+
+    return draw_svg((4.6, 2.2), draw)
 
 
 def _draw_roc(axes: Any, positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> None:
@@ -71,9 +62,3 @@ def _draw_histogram(axes: Any, positive: npt.NDArray[np.bool_], scores: npt.NDAr
     axes.set(xlim=(0, top), xlabel="score", ylabel="% of images of this kind")
     axes.locator_params(axis="x", nbins=4)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _to_svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
-    return buffer.getvalue()

@@ -12,13 +12,16 @@ import math
 import os
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from cxr.errors import ConfigError, CxrError
 
 _KEY_BYTES = 32
-Kind = Literal["patient", "study", "file", "instance", "key"]
+Kind = Literal["patient", "study", "file", "instance", "key", "uid", "date"]
+_LONGEST_SHIFT = 3650
+"""Days: long enough to hide season and year, short enough to keep the decade of the equipment."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,8 +40,40 @@ class Pseudonyms:
         """The pseudonym of an identifier of one kind: 80 bits as hexadecimal, or the identifier itself if public."""
         if self.key is None:
             return f"{self.source}:{identifier}"
+        return f"{self.source}:{self._digest(kind, identifier).hex()[:20]}"
+
+    def uid(self, original: str) -> str:
+        """A DICOM UID in the place of another, of the form 2.25 (PS3.5 B.2) from 128 keyed bits; of a public source its own."""
+        if self.key is None or not original:
+            return original
+        return f"2.25.{int.from_bytes(self._digest('uid', original)[:16], 'big')}"
+
+    def date(self, patient: str, date: str) -> str:
+        """A date, moved back by as many days as all dates of the patient: 1 to 3,650 by the key.
+
+        Args:
+            patient: PatientID as the header has it.
+            date: YYYYMMDD.
+
+        Returns:
+            ISO 8601, or "" where the text is no date.
+        """
+        try:
+            day = datetime.strptime(date, "%Y%m%d").date()
+        except ValueError:
+            return ""
+        if self.key is not None:
+            days = 1 + int.from_bytes(self._digest("date", patient)[:8], "big") % _LONGEST_SHIFT
+            if day.toordinal() <= days:
+                return ""
+            day -= timedelta(days=days)
+        return day.isoformat()
+
+    def _digest(self, kind: Kind, identifier: str) -> bytes:
+        """256 keyed bits of an identifier; equal texts of two kinds give unlike bits."""
+        assert self.key is not None
         subkey = hmac.digest(self.key, f"cxr {kind}".encode(), "sha256")
-        return f"{self.source}:{hmac.digest(subkey, identifier.encode(errors='surrogateescape'), 'sha256').hex()[:20]}"
+        return hmac.digest(subkey, identifier.encode(errors="surrogateescape"), "sha256")
 
     def file(self, path: str) -> str:
         """How a file is called in tables and messages: its path inside a public source, else a pseudonym."""

@@ -7,46 +7,70 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
-from cxr.ingest.canonical import canonical
+from cxr.errors import DataError
 from cxr.ingest.deidentify import Pseudonyms
-from cxr.ingest.outcome import Refused
-from cxr.ingest.read import Radiograph
-from cxr.ingest.source import SourceFiles
+from cxr.ingest.outcome import CODES, Refused
+from cxr.ingest.read.canonical import canonical
+from cxr.ingest.read.dicom import ReadOptions, read_dicom
+from cxr.ingest.read.image import read_image
+from cxr.ingest.read.radiograph import Grey, Radiograph
+from cxr.ingest.source.entry import Files
 from cxr.ingest.store import Preprocessing, write_atomic, write_shard
-from cxr.ingest.table import TableFormat
+from cxr.ingest.table_format import TableFormat
+from cxr.pool import At, Death
 
 
 @dataclass(frozen=True)
-class ShardTask:
-    """What a worker is given.
+class Reading:
+    """How the files of a source are read: the same for all its shards.
 
     Args:
-        shard: number of the shard, from 0.
-        first: number of its first file in the sorted listing, from 1.
-        paths: the files, relative to the source's root.
-        source: how to read them.
-        layout: which attribute of a file is the key into the label table.
+        files: where they come from.
+        kind: what each of them is read as.
+        pseudonyms: the names under which patients, studies and files leave.
+        layout: which attribute of a file is the key into the label table; None without a table.
+        options: of the DICOM reader.
         preprocessing: the canonical image.
         store: folder of the image store.
         records: folder of the records.
+        quarantine: folder for copies of quarantined files; None to keep none.
     """
 
-    shard: int
-    first: int
-    paths: tuple[str, ...]
-    source: SourceFiles
-    layout: TableFormat
+    files: Files
+    kind: Literal["dicom", "image"]
+    pseudonyms: Pseudonyms
+    layout: TableFormat | None
+    options: ReadOptions
     preprocessing: Preprocessing
     store: Path
     records: Path
+    quarantine: Path | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class ShardTask:
+    """What a worker is given; it does not show what it holds, since a worker of a cluster logs what it was given.
+
+    Args:
+        shard: number of the shard, from 0.
+        names: its files; confidential.
+        reading: see there.
+        deaths: by the place of a file in `names`: why it is left out; "read-again" if it is only to be marked.
+    """
+
+    shard: int
+    names: tuple[str, ...]
+    reading: Reading
+    deaths: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,19 +78,17 @@ class Record:
     """What is kept of one source file: pseudonyms, never the source's own identifiers.
 
     Args:
-        number: position in the sorted listing, from 1.
         file: see `cxr.ingest.deidentify.Pseudonyms.file`.
         codes, detail: see `cxr.ingest.outcome.FileOutcome`.
-        image: columns of the manifest, empty where the file was refused.
         key: pseudonym of the key into the label table.
+        image: columns of the manifest, empty where the file was refused.
     """
 
-    number: int
     file: str
     codes: tuple[str, ...]
     detail: str = ""
-    image: dict[str, Any] = field(default_factory=dict)
     key: str = ""
+    image: dict[str, Any] = field(default_factory=dict)
 
 
 def record_path(folder: Path, shard: int) -> Path:
@@ -74,45 +96,110 @@ def record_path(folder: Path, shard: int) -> Path:
     return folder / f"shard-{shard:05d}.json"
 
 
-def process_shard(task: ShardTask) -> int:
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a whole shard."""
+    for record in json.loads(path.read_bytes()):
+        yield Record(**{**record, "codes": tuple(record["codes"])})
+
+
+def process_shard(task: ShardTask, at: At) -> int:
     """Read the files of a shard and write its images and records, unless that is done already.
+
+    Args:
+        task: the shard.
+        at: told of each file that is begun.
 
     Returns:
         The number of files.
+
+    Raises:
+        DataError: the source cannot be reached, or the result cannot be written.
     """
-    path = record_path(task.records, task.shard)
+    reading = task.reading
+    path = record_path(reading.records, task.shard)
     if path.exists():
-        return len(task.paths)
+        return len(task.names)
     cv2.setNumThreads(1)  # the workers are the parallelism
-    images: list[npt.NDArray[np.uint8]] = []
-    records = [_process_file(task, task.first + index, name, images) for index, name in enumerate(task.paths)]
-    write_shard(task.store, task.shard, images, task.preprocessing.size)
-    write_atomic(path, json.dumps([asdict(record) for record in records]).encode())
-    return len(task.paths)
+    images: list[Grey] = []
+    records = [_process_file(task, index, images, at) for index in range(len(task.names))]
+    with _writing(reading.store):
+        write_shard(reading.store, task.shard, images, reading.preprocessing)
+        write_atomic(path, json.dumps([asdict(record) for record in records]).encode())
+    return len(task.names)
 
 
-def read_records(path: Path) -> list[Record]:
-    """The records of a whole shard."""
-    return [Record(**{**record, "codes": tuple(record["codes"])}) for record in json.loads(path.read_bytes())]
-
-
-def _process_file(task: ShardTask, number: int, name: str, images: list[npt.NDArray[np.uint8]]) -> Record:
-    names = task.source.pseudonyms
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn a full disk and the like into one line."""
     try:
-        radiograph = task.source.read(task.source.root / name)
+        yield
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror or type(error).__name__}") from error
+
+
+def without_killer(task: ShardTask, death: Death) -> ShardTask:
+    """The task to try again with after a worker died of a file: that file is read once more, and left out the next time."""
+    last = "too-slow" if death.cause == "slow" else "reader-died"
+    code = last if death.cause == "slow" or death.item in task.deaths else "read-again"
+    return replace(task, deaths={**task.deaths, death.item: code})
+
+
+def _process_file(task: ShardTask, index: int, images: list[Grey], at: At) -> Record:
+    reading, name = task.reading, task.names[index]
+    file = reading.pseudonyms.file(name)
+    data = b""
+    try:
+        fate = task.deaths.get(index, "")
+        if CODES.get(fate, ("flagged",))[0] != "flagged":
+            raise Refused(fate)
+        at(index, limited=False)  # a source may wait for its server longer than any file takes to read
+        data = reading.files.fetch(name)
+        at(index)
+        if fate and data:  # it may end this process as well, and is kept before
+            _keep(reading.quarantine, file, data)
+        radiograph = _read(reading, data)
+        images.append(canonical(radiograph.pixels, reading.preprocessing.size, reading.preprocessing.fit))
     except Refused as refused:
-        return Record(number, names.file(name), (refused.code,), refused.detail)
-    images.append(canonical(radiograph.pixels, task.preprocessing.size, task.preprocessing.fit))
-    own = radiograph.identifiers
-    key = task.layout.key_of(name) if task.layout.key_is == "file" else own[task.layout.key_is]
-    place = {"shard": task.shard, "row": len(images) - 1}
-    image = _columns(names, radiograph, name) | place
-    return Record(number, names.file(name), radiograph.flags, "", image, names.name("key", key))
+        if data and CODES[refused.code][0] == "quarantined":
+            _keep(reading.quarantine, file, data)
+        return Record(file, (refused.code,), refused.detail)
+    except MemoryError:  # while it was fetched or made small
+        return Record(file, ("too-much-memory",))
+    image = _columns(reading.pseudonyms, radiograph, name) | {"shard": task.shard, "row": len(images) - 1}
+    codes = (*radiograph.codes, *filter(None, (fate,)))
+    return Record(file, codes, "", _key(reading, radiograph, name), image)
 
 
-def _columns(names: Pseudonyms, radiograph: Radiograph, path: str) -> dict[str, Any]:
+def _read(reading: Reading, data: bytes) -> Radiograph:
+    if not data:
+        raise Refused("empty")
+    return read_image(data, reading.options.bits) if reading.kind == "image" else read_dicom(data, reading.options)
+
+
+def quarantine_path(folder: Path, file: str) -> Path:
+    """Where a quarantined file is kept."""
+    return folder / file.replace("/", "_").replace(":", "-")
+
+
+def _keep(folder: Path | None, file: str, data: bytes) -> None:
+    """Keep a quarantined file as it is, for its owner alone to read; without a folder, not at all."""
+    if folder is not None:
+        with _writing(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_atomic(quarantine_path(folder, file), data)
+
+
+def _key(reading: Reading, radiograph: Radiograph, name: str) -> str:
+    if reading.layout is None:
+        return ""
     own = radiograph.identifiers
-    stem = Path(path).stem
+    key = reading.layout.key_of(name) if reading.layout.of_file else own.get(reading.layout.key_is, "")
+    return reading.pseudonyms.name("key", key)
+
+
+def _columns(names: Pseudonyms, radiograph: Radiograph, name: str) -> dict[str, Any]:
+    own = radiograph.identifiers
+    stem = Path(name).stem
     instance = names.name("instance", own.get("SOPInstanceUID", stem))
     height, width = radiograph.pixels.shape
     return {
@@ -121,7 +208,10 @@ def _columns(names: Pseudonyms, radiograph: Radiograph, path: str) -> dict[str, 
         "patient_id": names.name("patient", own["PatientID"]) if own else "",
         "study_id": names.name("study", own["StudyInstanceUID"]) if own else "",
         "source": names.source,
-        "source_name": names.file(stem) if names.key is None else names.file(path),
+        "source_name": stem if names.key is None else names.file(name),
+        "study_uid": names.uid(own.get("StudyInstanceUID", "")),
+        "instance_uid": names.uid(own.get("SOPInstanceUID", "")),
+        "study_date": names.date(own["PatientID"], radiograph.study_date) if own else "",
         "source_sha256": radiograph.source_sha256,
         "pixel_sha256": radiograph.pixel_sha256,
         "manufacturer": radiograph.manufacturer,
@@ -130,5 +220,5 @@ def _columns(names: Pseudonyms, radiograph: Radiograph, path: str) -> dict[str, 
         "width": width,
         "view": radiograph.view,
         "sex": radiograph.sex,
-        "age_years": None if np.isnan(radiograph.age_years) else radiograph.age_years,
+        "age_years": None if math.isnan(radiograph.age_years) else radiograph.age_years,
     }

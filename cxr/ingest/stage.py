@@ -2,185 +2,235 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from cxr.config import IngestStage
+from cxr.config import IngestConfig, IngestStage
 from cxr.errors import DataError
-from cxr.ingest import canonical, normalise
-from cxr.ingest.deidentify import Pseudonyms, pooled_age
-from cxr.ingest.outcome import FileOutcome
-from cxr.ingest.read import parse_sex, parse_view
-from cxr.ingest.shard import Record, ShardTask, process_shard, read_records, record_path
-from cxr.ingest.source import SourceFiles, resolve
-from cxr.ingest.store import Preprocessing, describe_store
-from cxr.ingest.table import LabelRow, LabelTable, TableFormat, read_format, read_table
-from cxr.labels import UNKNOWN, LabelSet, read_label_set
-from cxr.manifest import COLUMNS, Manifest, label_column
-from cxr.pool import run_tasks
+from cxr.fingerprint import code_digests, digest_json
+from cxr.ingest import journal
+from cxr.ingest.audit.counts import AuditCounts, count, metrics
+from cxr.ingest.audit.page import write_page
+from cxr.ingest.deidentify import Pseudonyms, key_check_value
+from cxr.ingest.engine import read_shards
+from cxr.ingest.join import Joined, join, to_frame
+from cxr.ingest.outcome import TAKEN
+from cxr.ingest.read import canonical, normalise
+from cxr.ingest.read.dicom import ReadOptions
+from cxr.ingest.shard import Reading, Record, ShardTask, quarantine_path, read_records, record_path
+from cxr.ingest.source.entry import Entry
+from cxr.ingest.source.resolve import ResolvedSource, resolve
+from cxr.ingest.store import ImageStore, Preprocessing, describe_store
+from cxr.ingest.table import LabelTable, read_table
+from cxr.ingest.table_format import TableFormat, read_format
+from cxr.labels import read_label_set
 from cxr.profile import log_dataset
-from cxr.stage import Progress, StageContext, StageResult
+from cxr.stage import StageContext, StageResult
+
+KEPT = ("journal.sqlite", "journal.sqlite-journal", "store", "records", "quarantine")
+"""What a run leaves for the next one, which decides by its journal what of it is still good."""
+_READING_CODE = ("cxr.ingest.read.", "cxr.ingest.shard", "cxr.ingest.deidentify")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the label table says, if there is one."""
+
+    names: tuple[str, ...] = ()
+    layout: TableFormat | None = None
+    table: LabelTable | None = None
 
 
 def run(config: IngestStage, context: StageContext) -> StageResult:
-    """Write `store/`, `manifest.parquet` and `files.csv`.
+    """Write `store/`, `manifest.parquet`, `files.csv` and `audit.html`.
 
     Raises:
-        DataError: the table breaks its layout, no image is left, or a worker process died.
+        DataError: the table breaks its layout, the source cannot be read, or no image is left.
     """
-    labels = read_label_set(config.labels)
     source = resolve(config.source, context.inputs.get("phantom"))
+    labels = _labels(config, source)  # before the pixels: a wrong cell should not cost an hour
+    listing = list_files(source)
+    plan = _plan(config, source, labels, listing, context.folder)
+    _process(config.ingest, _tasks(config, source, labels, listing, plan, context.folder), listing, context)
+    frame = to_frame(_records(plan, listing, context.folder / "records"), {name: e.number for name, e in listing.items()})
+    _sweep_quarantine(context.folder / "quarantine", frame, keep=config.ingest.keep_quarantined)
+    joined = join(frame, labels.table, labels.names, source.pseudonyms, published=source.published)
+    joined.files.to_csv(context.folder / "files.csv", index=False)
+    _refuse_nothing_left(joined, source, config)
+    joined.manifest.write(context.folder / "manifest.parquet")
+    return _report(joined, labels, plan, len(listing), context)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file of the listing: its place in it, from 1, and what the source tells."""
+
+    number: int
+    entry: Entry
+
+
+def list_files(source: ResolvedSource) -> dict[str, Listed]:
+    """The files of a source by pseudonym, sorted by name.
+
+    Raises:
+        DataError: the source cannot be listed, or holds no file.
+    """
+    ordered = sorted(source.files.entries(), key=lambda entry: entry.name)
+    if not ordered:
+        raise DataError(f"source: no {'PNG or JPEG files' if source.kind == 'image' else 'files'} in it or its sub-folders")
+    return {source.pseudonyms.file(entry.name): Listed(number, entry) for number, entry in enumerate(ordered, start=1)}
+
+
+def _labels(config: IngestStage, source: ResolvedSource) -> Labels:
+    names = read_label_set(config.labels) if config.labels else None
+    if source.table is None or source.format is None:
+        return Labels(names.names if names else ())
+    if names is None:
+        raise DataError("labels: missing, but needed to read the label table")
     layout = read_format(source.format)
     if source.published and not layout.patient:
         raise DataError(f"{source.format}: 'patient' must name a column: without it images of one patient leak over splits")
-    table = read_table(source.table, layout, labels)  # before the pixels: a wrong cell should not cost an hour
-    tasks = _plan(config, source, layout, context.folder)
-    _process(tasks, config.ingest.workers, context.progress)
-    records = [record for task in tasks for record in read_records(record_path(task.records, task.shard))]
-    images, outcomes = _join(records, table, labels, source)
-    if not images:
-        raise DataError(_nothing_left(outcomes))
-    if not any(row.row for _, row in images):
-        raise DataError(f"{source.table}: no row names one of the {len(images)} images; compare its column {layout.key}")
-    manifest = _manifest(images, labels)
-    manifest.write(context.folder / "manifest.parquet")
-    _write_files(outcomes, context.folder / "files.csv")
-    return _report(manifest, outcomes, table, context)
+    return Labels(names.names, layout, read_table(source.table, layout, names))
 
 
-def _plan(config: IngestStage, source: SourceFiles, layout: TableFormat, folder: Path) -> list[ShardTask]:
+def _plan(
+    config: IngestStage, source: ResolvedSource, labels: Labels, listing: Mapping[str, Listed], folder: Path
+) -> journal.Plan:
     store, records = folder / "store", folder / "records"
-    store.mkdir(exist_ok=True)
-    records.mkdir(exist_ok=True)
-    preprocessing = Preprocessing(config.ingest.size, config.ingest.fit, normalise.VERSION, canonical.VERSION)
-    describe_store(store, preprocessing)
-    paths, step = source.paths(), config.ingest.shard_files
-    return [
-        ShardTask(shard, first + 1, tuple(paths[first : first + step]), source, layout, preprocessing, store, records)
-        for shard, first in enumerate(range(0, len(paths), step))
-    ]
+    for path in (store, records):
+        path.mkdir(exist_ok=True)
+    if not (folder / "journal.sqlite").exists():  # shards that no journal knows may hold anything
+        journal.sweep((store, records), {})
+    stamps = {name: listed.entry.stamp for name, listed in listing.items() if not listed.entry.code}
+    reader = _reader(config, source.pseudonyms, labels.layout)
+    plan = journal.plan(folder / "journal.sqlite", stamps, reader, config.ingest.shard_files)
+    journal.sweep((store, records), plan.shards)
+    describe_store(store, _preprocessing(config.ingest))
+    return plan
 
 
-def _process(tasks: Sequence[ShardTask], workers: int, progress: Progress) -> None:
-    total, done = sum(len(task.paths) for task in tasks), 0
-    for files in run_tasks(process_shard, tasks, workers):
+def _reader(config: IngestStage, names: Pseudonyms, layout: TableFormat | None) -> dict[str, str]:
+    """Everything that decides what is kept of a file."""
+    ingest = config.ingest
+    code = {module: digest for module, digest in code_digests("cxr.ingest.shard").items() if module.startswith(_READING_CODE)}
+    return journal.describe(
+        {
+            "the normaliser": f"version {normalise.VERSION}",
+            "the filter": f"version {canonical.VERSION}",
+            "the code that reads": digest_json(code)[:8],
+            "ingest.size": ingest.size,
+            "ingest.fit": ingest.fit,
+            "ingest.bits": ingest.bits,
+            "ingest.secondary_capture": ingest.secondary_capture,
+            "ingest.keep_quarantined": ingest.keep_quarantined,
+            "source.kind": config.source.kind,
+            "source.name": names.source,
+            "the key's check value": key_check_value(names.key) if names.key else "none",
+            "the key of the table": [layout.key_is, layout.key_parts] if layout else "none",
+        }
+    )
+
+
+def _preprocessing(config: IngestConfig) -> Preprocessing:
+    return Preprocessing(config.size, config.fit, normalise.VERSION, canonical.VERSION, config.bits)
+
+
+def _tasks(
+    config: IngestStage,
+    source: ResolvedSource,
+    labels: Labels,
+    listing: Mapping[str, Listed],
+    plan: journal.Plan,
+    folder: Path,
+) -> Iterator[ShardTask]:
+    ingest = config.ingest
+    reading = Reading(
+        files=source.files,
+        kind=source.kind,
+        pseudonyms=source.pseudonyms,
+        layout=labels.layout,
+        options=ReadOptions(ingest.bits, ingest.secondary_capture),
+        preprocessing=_preprocessing(ingest),
+        store=folder / "store",
+        records=folder / "records",
+        quarantine=folder / "quarantine" if ingest.keep_quarantined else None,
+    )
+    for shard, files in plan.shards.items():
+        if not record_path(reading.records, shard).exists():
+            yield ShardTask(shard, tuple(listing[file].entry.name for file in files), reading)
+
+
+def _process(config: IngestConfig, tasks: Iterator[ShardTask], listing: Mapping[str, Listed], context: StageContext) -> None:
+    waiting = list(tasks)
+    total, done = sum(len(task.names) for task in waiting), 0
+    for files in read_shards(waiting, config):
         done += files
-        progress(done, total, "files read")
+        context.progress(done, total, f"files read{f', {len(listing) - total} known' if len(listing) > total else ''}")
 
 
-def _join(
-    records: Sequence[Record], table: LabelTable, labels: LabelSet, source: SourceFiles
-) -> tuple[list[tuple[Record, LabelRow]], list[FileOutcome]]:
-    """The images to take with their labels, and what became of every file and every row of the table."""
-    rows = {source.pseudonyms.name("key", key): row for key, row in table.rows.items()}
-    unlabelled = LabelRow(np.full(len(labels.names), UNKNOWN, np.int8), "", "", "", "", "")
-    images: list[tuple[Record, LabelRow]] = []
-    outcomes: list[FileOutcome] = []
-    owners: dict[str, str] = {}  # the patients whose pixels were taken, by digest
-    taken: set[str] = set()
-    for record in records:
-        outcome = FileOutcome(record.number, record.file, record.codes, record.detail)
-        if record.image:
-            row = rows.get(record.key)
-            record = _with_row(record, row, source.pseudonyms)
-            again = not source.published or record.image["image_id"] in taken  # a data set may list pixels under two names
-            outcome = _judge(record, row, owners, "duplicate" if again else "repeated", published=source.published)
-            outcome = dataclasses.replace(outcome, table_row=row.row if row else 0)
-        outcomes.append(outcome)
-        if outcome.image_id:
-            owners[record.image["pixel_sha256"]] = record.image["patient_id"]
-            taken.add(outcome.image_id)
-            images.append((record, row or unlabelled))
-    read = {record.key for record in records if record.image}
-    left = [(row.row, key) for key, row in rows.items() if key not in read]
-    outcomes += [FileOutcome(0, key, ("row-without-file",), table_row=row) for row, key in sorted(left)]
-    return images, outcomes
+def _records(plan: journal.Plan, listing: Mapping[str, Listed], folder: Path) -> Iterator[Iterator[Record]]:
+    """What is known of every file, shard by shard, and last of those that the listing alone settles."""
+    yield from (read_records(record_path(folder, shard)) for shard in plan.shards)
+    settled = ((file, listed.entry) for file, listed in listing.items() if listed.entry.code)
+    yield (Record(file, (entry.code,), entry.detail) for file, entry in settled)
 
 
-def _with_row(record: Record, row: LabelRow | None, names: Pseudonyms) -> Record:
-    """The record, with the context of the table's row where the file itself tells none."""
-    if row is None:
-        return record
-    image, codes = dict(record.image), record.codes
-    if row.patient:
-        image["patient_id"] = image["patient_id"] or names.name("patient", row.patient)
-        # a table without study column: each image stands for a study of its own, as in ChestX-ray14
-        image["study_id"] = image["study_id"] or names.name("study", row.study or image["source_name"])
-    if image["view"] == "unknown":
-        image["view"] = parse_view(row.view)
-    if image["sex"] == "unknown":
-        image["sex"] = parse_sex(row.sex)
-    if image["age_years"] is None and row.age:
-        age, implausible = pooled_age(row.age)
-        image["age_years"] = None if np.isnan(age) else age
-        codes = (*codes, "age-implausible") if implausible else codes
-    return dataclasses.replace(record, image=image, codes=codes)
+def _sweep_quarantine(folder: Path, frame: pd.DataFrame, *, keep: bool) -> None:
+    """Delete the copies of files that are gone, or refused no more: they hold all there is to know of a patient."""
+    refused = frame.loc[frame["image_id"].isna(), "file"] if keep else ()
+    wanted = {quarantine_path(folder, file) for file in refused}
+    for path in folder.glob("*"):
+        if path not in wanted:
+            path.unlink()
 
 
-def _judge(record: Record, row: LabelRow | None, owners: dict[str, str], same_patient: str, *, published: bool) -> FileOutcome:
-    """What becomes of a readable image.
-
-    Args:
-        record: the image.
-        row: its row of the table.
-        owners: the patients whose pixels were taken before, by digest.
-        same_patient: the code for pixels that were taken from the same patient before.
-        published: whether the table is the list of the images.
-    """
-    codes, pixels = record.codes, record.image["pixel_sha256"]
-    if row is None:
-        codes = (*codes, "not-in-table" if published else "not-labelled")
-    if pixels in owners:
-        same = owners[pixels] == record.image["patient_id"]
-        codes = (*codes, same_patient if same else "duplicate-other-patient")
-    if record.image["view"] == "LATERAL":
-        codes = (*codes, "lateral")
-    outcome = FileOutcome(record.number, record.file, codes, record.detail, record.image["image_id"])
-    return outcome if outcome.outcome in ("accepted", "flagged") else dataclasses.replace(outcome, image_id="")
+def _refuse_nothing_left(joined: Joined, source: ResolvedSource, config: IngestStage) -> None:
+    files = joined.files[joined.files["number"] > 0]
+    if not len(joined.manifest):
+        reasons = files["sentence"].value_counts()
+        raise DataError(f"no image can be taken: {reasons.iloc[0]} of {len(files)} files: {reasons.index[0]}")
+    taken = files["outcome"].isin(TAKEN)
+    if source.table is not None and not (files["table_row"] > 0)[taken].any():
+        column = read_format(source.format).key if source.format else ""
+        raise DataError(f"{source.table}: no row names one of the {taken.sum()} images; compare its column {column}")
 
 
-def _nothing_left(outcomes: Sequence[FileOutcome]) -> str:
-    reasons = Counter(outcome.sentence for outcome in outcomes if outcome.number)
-    reason, count = reasons.most_common(1)[0]
-    return f"no image can be taken: {count} of {reasons.total()} files: {reason}"
+def _report(joined: Joined, labels: Labels, plan: journal.Plan, listed: int, context: StageContext) -> StageResult:
+    counts = count(joined.files, joined.manifest, listed)
+    warnings = (*plan.reread, *_warnings(joined.files, counts))
+    run, folder = context.run, context.folder
+    log_dataset(run, "manifest", "ingest", joined.manifest)
+    if labels.table is not None:
+        run.params({"table_sha256": labels.table.sha256})
+    run.metrics(metrics(counts))
+    run.artifact(folder / "files.csv")
+    store = ImageStore(folder / "store")
+    for name, sheet in (("audit.html", True), ("audit_numbers.html", False)):  # a tracking server is read by more people
+        write_page(folder / name, counts, joined.files, joined.manifest, store, title="Ingest", notes=warnings, sheet=sheet)
+    run.artifact(folder / "audit_numbers.html")
+    outcomes: dict[str, int] = {name: number for name, number in counts.outcomes.items() if number}
+    shares = ", ".join(f"{number} {name}" for name, number in outcomes.items())
+    headline = f"{len(joined.manifest)} images of {counts.patients} patients; {shares}"
+    totals = {"files": counts.seen, **outcomes, "rows_without_file": counts.rows_without_file, "images": len(joined.manifest)}
+    return StageResult(totals, headline, warnings=warnings, highlights=("audit_numbers.html",))
 
 
-def _manifest(images: Sequence[tuple[Record, LabelRow]], labels: LabelSet) -> Manifest:
-    frame = pd.DataFrame([record.image for record, _ in images])[list(COLUMNS)]
-    frame["age_years"] = frame["age_years"].astype(np.float64)
-    codes = np.stack([row.codes for _, row in images])
-    for index, name in enumerate(labels.names):
-        frame[name] = label_column(codes[:, index])
-    return Manifest(frame, labels.names)
-
-
-def _write_files(outcomes: Sequence[FileOutcome], path: Path) -> None:
-    columns = ["number", "file", "outcome", "codes", "sentence", "image_id", "table_row"]
-    rows = [(o.number, o.file, o.outcome, " ".join(o.codes), o.sentence, o.image_id, o.table_row) for o in outcomes]
-    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
-
-
-def _report(manifest: Manifest, outcomes: Sequence[FileOutcome], table: LabelTable, context: StageContext) -> StageResult:
-    files: Counter[str] = Counter(outcome.outcome for outcome in outcomes if outcome.number)
-    rows_left = sum(outcome.number == 0 for outcome in outcomes)
-    counts: dict[str, int] = {"files": files.total(), **files, "rows_without_file": rows_left, "images": len(manifest)}
-    log_dataset(context.run, "manifest", "ingest", manifest)
-    context.run.params({"table_sha256": table.sha256})
-    context.run.metrics({f"files/{name}": count for name, count in counts.items()})
-    context.run.artifact(context.folder / "files.csv")
-    warnings = []
-    if files["quarantined"]:
-        warnings.append(f"{files['quarantined']} files were quarantined; files.csv says why, file by file")
-    unlabelled = sum("not-labelled" in outcome.codes for outcome in outcomes)
+def _warnings(files: pd.DataFrame, counts: AuditCounts) -> Iterator[str]:
+    if counts.outcomes["quarantined"]:
+        yield f"{counts.outcomes['quarantined']} files were quarantined; files.csv says why, file by file"
+    codes = files["codes"].str.split()
+    for code, text in (
+        ("reader-died", "a worker process ended twice while it read file {}; the file is left out"),
+        ("too-slow", "file {} took longer than ingest.file_seconds; it is left out"),
+        ("read-again", "a worker process ended while it read file {}; read again by itself, the file was whole"),
+    ):
+        numbers = files.loc[codes.map(lambda found, code=code: code in found), "number"]
+        yield from (text.format(number) for number in numbers.head(3))
+    unlabelled = int(codes.map(lambda found: "not-labelled" in found).sum())
     if unlabelled:
-        warnings.append(f"{unlabelled} images have no row in the label table, so all their labels are unknown")
-    if rows_left:
-        warnings.append(f"{rows_left} rows of the label table have no file; files.csv lists them")
-    patients = manifest.frame["patient_id"].nunique()
-    shares = ", ".join(f"{count} {name}" for name, count in files.items())
-    return StageResult(counts, f"{len(manifest)} images of {patients} patients; {shares}", warnings=tuple(warnings))
+        yield f"{unlabelled} images have no row in the label table, so all their labels are unknown"
+    if counts.rows_without_file:
+        yield f"{counts.rows_without_file} rows of the label table have no file; files.csv lists them"

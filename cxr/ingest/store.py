@@ -1,4 +1,4 @@
-"""The image store: canonical images as uint8 arrays in numpy shards, read by memory map.
+"""The image store: canonical images as uint8 (by choice uint16) arrays in numpy shards, read by memory map.
 
 A shard is written under another name and renamed when it is whole, so that a crash leaves nothing that could be taken
 for whole.
@@ -31,12 +31,19 @@ class Preprocessing:
         fit: "pad" or "crop".
         normaliser: version of `cxr.ingest.normalise`.
         canonical: version of `cxr.ingest.canonical`.
+        bits: of a grey value.
     """
 
     size: int
     fit: Literal["pad", "crop"]
     normaliser: int
     canonical: int
+    bits: Literal[8, 16] = 8
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8 | np.uint16]:
+        """Of the images."""
+        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
 
 
 def shard_path(folder: Path, shard: int) -> Path:
@@ -51,19 +58,22 @@ def write_atomic(path: Path, content: bytes) -> None:
     os.replace(partial, path)
 
 
-def write_shard(folder: Path, shard: int, images: Sequence[npt.NDArray[np.uint8]], size: int) -> None:
+def write_shard(
+    folder: Path, shard: int, images: Sequence[npt.NDArray[np.uint8 | np.uint16]], preprocessing: Preprocessing
+) -> None:
     """Write one shard.
 
     Args:
         folder: the store.
         shard: its number, from 0.
-        images: uint8 [size, size] each; none is allowed.
-        size: side of the images, in pixels.
+        images: uint8 or uint16 [size, size] each; none is allowed.
+        preprocessing: size and type of the images.
     """
     path = shard_path(folder, shard)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with partial.open("wb") as file:
-        np.save(file, np.stack(images) if images else np.zeros((0, size, size), np.uint8))
+        none = np.zeros((0, preprocessing.size, preprocessing.size), preprocessing.dtype)
+        np.save(file, np.stack(images) if images else none)
     os.replace(partial, path)
 
 
@@ -95,22 +105,22 @@ class ImageStore:
             raise DataError(f"{self.folder}: no image store: {error}") from error
 
     @cached_property
-    def _shards(self) -> dict[int, npt.NDArray[np.uint8]]:
+    def _shards(self) -> dict[int, npt.NDArray[np.uint8 | np.uint16]]:
         return {}
 
-    def _shard(self, shard: int) -> npt.NDArray[np.uint8]:
+    def _shard(self, shard: int) -> npt.NDArray[np.uint8 | np.uint16]:
         if shard not in self._shards:
-            path, size = shard_path(self.folder, shard), self.preprocessing.size
+            path, size, dtype = shard_path(self.folder, shard), self.preprocessing.size, self.preprocessing.dtype
             try:
                 images = np.load(path, mmap_mode="r")
             except (OSError, ValueError, EOFError) as error:
                 raise DataError(f"{path}: cannot be read: {error}") from error
-            if images.dtype != np.uint8 or images.shape[1:] != (size, size):
-                raise DataError(f"{path}: holds {images.dtype} {images.shape}, not images of {size} x {size} pixels")
+            if images.dtype != dtype or images.shape[1:] != (size, size):
+                raise DataError(f"{path}: holds {images.dtype} {images.shape}, not {dtype} images of {size} x {size}")
             self._shards[shard] = images
         return self._shards[shard]
 
-    def gather(self, shards: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    def gather(self, shards: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8 | np.uint16]:
         """The images at the given places.
 
         Args:
@@ -118,16 +128,21 @@ class ImageStore:
             rows: int64 [images].
 
         Returns:
-            uint8 [images, size, size].
+            uint8 or, as stored, uint16 [images, size, size].
 
         Raises:
             DataError: a shard is missing or damaged, or has no such row.
         """
         size = self.preprocessing.size
-        result = np.empty((len(shards), size, size), np.uint8)
+        result = np.empty((len(shards), size, size), self.preprocessing.dtype)
         for index, (shard, row) in enumerate(zip(shards.tolist(), rows.tolist(), strict=True)):
             images = self._shard(shard)
             if not 0 <= row < len(images):
                 raise DataError(f"{shard_path(self.folder, shard)}: has {len(images)} images, none in row {row}")
             result[index] = images[row]
         return result
+
+    def gather8(self, shards: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The images at the given places in 8 bits, whatever the store keeps: what models are given. Else as `gather`."""
+        images = self.gather(shards, rows)
+        return np.asarray((images + np.uint32(128)) // 257 if images.dtype == np.uint16 else images, np.uint8)

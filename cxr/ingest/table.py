@@ -1,7 +1,7 @@
-"""The label table of a source: how it is laid out, and what its cells say about each image.
+"""The label table of a source: what its cells say about each image.
 
-A layout is a YAML file under data_manifests/, so that a new table needs no code. Cells are compared whole: findings in
-one column are split at the separator first, so that no name is ever found inside another.
+Cells are compared whole: findings in one column are split at the separator first, so that no name is ever found inside
+another.
 """
 
 from __future__ import annotations
@@ -14,77 +14,18 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, TextIO
+from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field, ValidationError
 
-from cxr.config import Section
-from cxr.errors import ConfigError, DataError
+from cxr.errors import DataError
+from cxr.ingest.table_format import FindingsInColumns, FindingsInOneColumn, TableFormat
 from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet
-from cxr.yamlfile import read_mapping
 
 _PLAIN_VALUE = re.compile(r"[-+.?\d]{0,5}")
-
-
-class FindingsInOneColumn(Section):
-    """The findings of an image stand in one cell; a finding that is not listed is blank."""
-
-    layout: Literal["list"]
-    column: str
-    separator: str = "|"
-    none: tuple[str, ...] = Field((), description="entries that stand for no finding at all")
-
-
-class FindingsInColumns(Section):
-    """Each finding has its own column."""
-
-    layout: Literal["columns"]
-    positive: tuple[str, ...] = ("1", "1.0")
-    negative: tuple[str, ...] = ("0", "0.0")
-    uncertain: tuple[str, ...] = ("-1", "-1.0")
-    blank: tuple[str, ...] = ("",)
-
-
-class TableFormat(Section):
-    """The layout of a label table."""
-
-    key: str = Field(description="the column that names the image")
-    key_is: Literal["file", "SOPInstanceUID", "StudyInstanceUID", "AccessionNumber"] = Field(
-        "file", description="what the key holds: a file name, matched by its stem, or an attribute of the DICOM file"
-    )
-    patient: str | None = None
-    study: str | None = None
-    view: str | None = None
-    sex: str | None = None
-    age: str | None = None
-    findings: Annotated[FindingsInOneColumn | FindingsInColumns, Field(discriminator="layout")]
-
-    def key_of(self, cell: str) -> str:
-        """What is compared with a file: the stem of a file name, else the cell itself."""
-        return PurePosixPath(cell.strip()).stem if self.key_is == "file" else cell.strip()
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """What a table says about one image.
-
-    Args:
-        codes: int8 [labels], 0 to 3 as in `cxr.labels.VALUES`.
-        patient, study, view, sex, age: the cells, empty where the table has no such column.
-        row: its number as a spreadsheet shows it, 0 for no row.
-    """
-
-    codes: npt.NDArray[np.int8]
-    patient: str
-    study: str
-    view: str
-    sex: str
-    age: str
-    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,27 +33,20 @@ class LabelTable:
     """A label table, ready for look-up.
 
     Args:
-        rows: by key, see `TableFormat.key_of`.
+        keys: of the rows, see `TableFormat.key_of`; each once.
+        codes: int8 [rows, labels], 0 to 3 as in `cxr.labels.VALUES`.
+        context: text columns patient, study, view, sex, age, empty where the table has no such column; and `row`, the
+            number as a spreadsheet shows it.
         sha256: hexadecimal digest of the file.
     """
 
-    rows: dict[str, LabelRow]
+    keys: list[str]
+    codes: npt.NDArray[np.int8]
+    context: pd.DataFrame
     sha256: str
 
-
-def read_format(path: Path) -> TableFormat:
-    """Read a layout.
-
-    Raises:
-        ConfigError: the file does not describe one.
-    """
-    try:
-        return TableFormat.model_validate(read_mapping(path))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{path}: no such file") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(map(str, problem['loc'])) or 'layout'}: {problem['msg']}") from error
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
 def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
@@ -122,20 +56,31 @@ def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
         DataError: a column is missing, a key stands twice, or a cell means nothing; names row and column.
     """
     table = _read_csv(path)
-    wanted = [layout.key, layout.patient, layout.study, layout.view, layout.sex, layout.age]
+    wanted = [layout.key, layout.patient, layout.study, *layout.view_columns, layout.sex, layout.age]
     for column in filter(None, wanted):
         _require(path, table, column)
     keys = table[layout.key].map(layout.key_of)
     _check_keys(path, keys, layout.key)
+    context = _context(path, table, layout)
     if layout.patient:
-        _refuse_first(path, table, table[layout.patient].str.strip() == "", layout.patient, "names no patient")
+        _refuse_first(path, table, context["patient"] == "", layout.patient, "names no patient")
     codes = _codes(path, table, layout.findings, labels)
-    context = [_cells(table, column) for column in wanted[1:]]
-    rows = {
-        key: LabelRow(codes[index], patient, study, view, sex, age, row=int(number))
-        for index, (number, key, patient, study, view, sex, age) in enumerate(zip(table.index, keys, *context, strict=True))
-    }
-    return LabelTable(rows, hashlib.sha256(path.read_bytes()).hexdigest())
+    return LabelTable(keys.tolist(), codes, context, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _context(path: Path, table: pd.DataFrame, layout: TableFormat) -> pd.DataFrame:
+    views = [_cells(table, column, None) for column in layout.view_columns]
+    return pd.DataFrame(
+        {
+            "patient": _cells(table, layout.patient, layout.patient_pattern),
+            "study": _cells(table, layout.study, layout.study_pattern),
+            "view": [" ".join(filter(None, cells)) for cells in zip(*views, strict=True)] if views else "",
+            "sex": _cells(table, layout.sex, None),
+            "age": _cells(table, layout.age, None),
+            "row": table.index,
+        },
+        index=table.index,
+    )
 
 
 def _open(path: Path) -> TextIO:
@@ -176,8 +121,15 @@ def _check_keys(path: Path, keys: pd.Series[str], column: str) -> None:
         raise DataError(f"{path}: row {second}: {column} is the same as in row {first}; an image or study stands once")
 
 
-def _cells(table: pd.DataFrame, column: str | None) -> list[str]:
-    return [""] * len(table) if column is None else table[column].str.strip().tolist()
+def _cells(table: pd.DataFrame, column: str | None, pattern: str | None) -> list[str]:
+    """The texts of a column, or what a pattern finds in them; empty without a column."""
+    if column is None:
+        return [""] * len(table)
+    cells = table[column].str.strip()
+    if pattern is not None:
+        found = (re.search(pattern, cell) for cell in cells)
+        return ["" if match is None else match.group() for match in found]
+    return cells.tolist()
 
 
 def _require(path: Path, table: pd.DataFrame, column: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from cxr.phantom.canvas import FloatImage
-from cxr.phantom.encoding import Encoding, StoredValues, compressed_frame, stored_values
+from cxr.phantom.encoding import LOSSY_METHODS, Encoding, StoredValues, compressed_frame, stored_values
 from cxr.phantom.header import DETECTOR_MM, Examination, build_header
 
 
@@ -72,7 +72,8 @@ def _add_pixels(dataset: Dataset, values: StoredValues, encoding: Encoding) -> N
     frame = compressed_frame(values, encoding)
     dataset.LossyImageCompression = "00" if encoding.lossless else "01"
     if frame is None:
-        raw = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<")).tobytes()
+        big_endian = encoding.transfer_syntax == uid.ExplicitVRBigEndian
+        raw = values.astype(values.dtype.newbyteorder(">" if big_endian else "<")).tobytes()
         dataset.PixelData = raw + b"\0" * (len(raw) % 2)
         dataset["PixelData"].VR = "OW" if encoding.bits > 8 else "OB"
         return
@@ -81,7 +82,7 @@ def _add_pixels(dataset: Dataset, values: StoredValues, encoding: Encoding) -> N
     dataset["PixelData"].is_undefined_length = True
     if not encoding.lossless:
         dataset.LossyImageCompressionRatio = _decimal(values.nbytes / len(frame))
-        dataset.LossyImageCompressionMethod = "ISO_10918_1"
+        dataset.LossyImageCompressionMethod = LOSSY_METHODS[encoding.transfer_syntax]
 
 
 def _decimal(value: float) -> str:

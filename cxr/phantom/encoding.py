@@ -18,6 +18,18 @@ StoredValues = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """[rows, columns], uint8 for 8 bits stored, else uint16."""
 
 
+LOSSY_METHODS: Mapping[str, str] = MappingProxyType(
+    {
+        uid.JPEGBaseline8Bit: "ISO_10918_1",
+        uid.JPEGExtended12Bit: "ISO_10918_1",
+        uid.JPEGLSNearLossless: "ISO_14495_1",
+        uid.JPEG2000: "ISO_15444_1",
+        uid.HTJ2K: "ISO_15444_15",
+    }
+)
+"""What the lossy transfer syntaxes are called in LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5.1."""
+
+
 @dataclass(frozen=True)
 class Encoding:
     """One way in which devices write the same picture.
@@ -42,7 +54,7 @@ class Encoding:
     @property
     def lossless(self) -> bool:
         """Whether decoding gives the stored values back exactly."""
-        return self.transfer_syntax != uid.JPEGBaseline8Bit
+        return self.transfer_syntax not in LOSSY_METHODS
 
     @property
     def stored_range(self) -> tuple[int, int]:
@@ -77,6 +89,16 @@ ENCODINGS: tuple[Encoding, ...] = (
 )
 """The encodings a cohort cycles through."""
 
+EVERY_SYNTAX: tuple[Encoding, ...] = (
+    *(Encoding(syntax, "DX", "MONOCHROME2", 12, "LINEAR") for syntax in (
+        uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.DeflatedExplicitVRLittleEndian,
+        uid.RLELossless, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless,
+        uid.JPEGLSNearLossless, uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K,
+    )),
+    Encoding(uid.JPEGBaseline8Bit, "DX", "MONOCHROME2", 8, None),
+)  # fmt: skip
+"""One encoding for each transfer syntax that can hold a radiograph."""
+
 
 def stored_values(picture: FloatImage, encoding: Encoding) -> StoredValues:
     """The values that a file of an encoding stores for a picture.
@@ -98,17 +120,43 @@ def _jpeg_lossless(values: StoredValues, bits: int) -> Any:
     return imagecodecs.jpeg8_encode(values, lossless=True, predictor=1, bitspersample=bits)
 
 
+def _jpeg_lossless_above(values: StoredValues, bits: int) -> Any:
+    # .57 leaves the predictor open: 7, the mean of the pixels to the left and above
+    return imagecodecs.jpeg8_encode(values, lossless=True, predictor=7, bitspersample=bits)
+
+
 def _jpeg_2000(values: StoredValues, bits: int) -> Any:
     return imagecodecs.jpeg2k_encode(values, level=0, codecformat="j2k", reversible=True, bitspersample=bits, numthreads=1)
 
 
-_ENCODERS: Mapping[str, Callable[[StoredValues, int], Any]] = MappingProxyType(
+def _jpeg_2000_lossy(values: StoredValues, bits: int) -> Any:
+    # the level is the signal-to-noise ratio in dB
+    return imagecodecs.jpeg2k_encode(values, level=60, codecformat="j2k", reversible=False, bitspersample=bits, numthreads=1)
+
+
+def _high_throughput_rpcl(values: StoredValues, bits: int) -> Any:
+    # the encoder's order is RPCL always; .202 asks for the lengths of the tile parts beside it
+    return imagecodecs.htj2k_encode(values, reversible=True, tlm=True)
+
+
+def _high_throughput_lossy(values: StoredValues, bits: int) -> Any:
+    # the level is the quantisation step, relative to the range of the container
+    return imagecodecs.htj2k_encode(values, reversible=False, level=1e-4)
+
+
+ENCODERS: Mapping[str, Callable[[StoredValues, int], Any]] = MappingProxyType(
     {
         uid.JPEGLSLossless: lambda values, bits: imagecodecs.jpegls_encode(values),
         uid.JPEGLosslessSV1: _jpeg_lossless,
         uid.JPEG2000Lossless: _jpeg_2000,
         uid.HTJ2KLossless: lambda values, bits: imagecodecs.htj2k_encode(values),
         uid.JPEGBaseline8Bit: lambda values, bits: imagecodecs.jpeg8_encode(values, level=97),
+        uid.JPEGExtended12Bit: lambda values, bits: imagecodecs.jpeg8_encode(values, level=97, bitspersample=bits),
+        uid.JPEGLossless: _jpeg_lossless_above,
+        uid.JPEGLSNearLossless: lambda values, bits: imagecodecs.jpegls_encode(values, level=2),
+        uid.JPEG2000: _jpeg_2000_lossy,
+        uid.HTJ2KLosslessRPCL: _high_throughput_rpcl,
+        uid.HTJ2K: _high_throughput_lossy,
         uid.RLELossless: lambda values, bits: _run_length(values),
     }
 )
@@ -116,7 +164,7 @@ _ENCODERS: Mapping[str, Callable[[StoredValues, int], Any]] = MappingProxyType(
 
 def compressed_frame(values: StoredValues, encoding: Encoding) -> bytes | None:
     """The encapsulated frame of an encoding, or None where its transfer syntax stores values as they are."""
-    encoder = _ENCODERS.get(encoding.transfer_syntax)
+    encoder = ENCODERS.get(encoding.transfer_syntax)
     return None if encoder is None else bytes(encoder(values, encoding.bits))
 
 

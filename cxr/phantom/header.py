@@ -23,7 +23,7 @@ _DEVICES = (
     ("Phantom Medical Systems", "DigitalChest", "University Hospital Phantom"),
 )
 # SNOMED CT codes of CID 4010, by projection
-_VIEW_CODES = {"PA": ("399348003", "postero-anterior"), "AP": ("399067008", "antero-posterior")}
+_VIEW_CODES = {"PA": ("272479007", "postero-anterior"), "AP": ("399348003", "antero-posterior")}
 
 
 @dataclass(frozen=True)

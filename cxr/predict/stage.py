@@ -59,7 +59,7 @@ def _score(
     scores = np.empty((len(manifest), len(predictor.labels.names)))
     for start in range(0, len(manifest), batch_size):
         chunk = slice(start, start + batch_size)
-        scores[chunk] = predictor.probabilities(store.gather(shards[chunk], rows[chunk]))
+        scores[chunk] = predictor.probabilities(store.gather8(shards[chunk], rows[chunk]))
         context.progress(min(start + batch_size, len(manifest)), len(manifest), "images scored")
     return scores
 

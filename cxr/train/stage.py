@@ -106,13 +106,14 @@ def _load_data(config: TrainStage, context: StageContext) -> _Data:
             "validation: no label has both positive and negative images, so no epoch can be called the best; "
             "use more images, or a larger split.val_fraction"
         )
+    made = store.preprocessing  # a model sees 8 bits, whatever the store keeps
     return _Data(
         labels=labels,
         train=RadiographDataset(train, store, labels, Augmentation(config.train.augment), config.seed),
         validation=validation_set,
         truth=truth,
         manifest=manifest,
-        preprocessing=Preprocessing(**asdict(store.preprocessing)),
+        preprocessing=Preprocessing(size=made.size, fit=made.fit, normaliser=made.normaliser, canonical=made.canonical),
         digest=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 

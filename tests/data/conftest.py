@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cxr.ingest.store import ImageStore, Preprocessing, describe_store, write_shard
-from cxr.manifest import Manifest, label_column
+from cxr.manifest import TEXT_COLUMNS, label_column, Manifest
 
 SHARD, SIZE = 8, 32
 
@@ -21,7 +21,7 @@ def _manifest_of(patients: Sequence[str], codes: npt.ArrayLike, names: Sequence[
     ids = [f"t:{index:04d}" for index in range(count)]
     frame = pd.DataFrame(
         {
-            **dict.fromkeys(("image_id", "study_id", "source_name", "source_sha256", "pixel_sha256"), ids),
+            **dict.fromkeys(TEXT_COLUMNS, ids),
             "patient_id": list(patients),
             "source": "t",
             "manufacturer": "",
@@ -62,6 +62,6 @@ def store(tmp_path: Path, manifest: Manifest) -> ImageStore:
     for shard in range(-(-len(manifest) // SHARD)):
         images = generator.integers(0, 256, (min(SHARD, len(manifest) - shard * SHARD), SIZE, SIZE), dtype=np.uint8)
         images[:, 0, 0] = shard * SHARD + np.arange(len(images))
-        write_shard(folder, shard, list(images), SIZE)
+        write_shard(folder, shard, list(images), Preprocessing(SIZE, "pad", 1, 1))
     describe_store(folder, Preprocessing(SIZE, "pad", 1, 1))
     return ImageStore(folder)

@@ -85,7 +85,7 @@ def _build(
     defaults = {
         "PatientID": "patient-1", "StudyInstanceUID": "1.2.3", "SOPInstanceUID": "1.2.3.4", "Modality": "DX",
         "Rows": words.shape[0], "Columns": words.shape[1], "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2",
-        "BitsAllocated": bits, "BitsStored": bits, "PixelRepresentation": 0,
+        "BitsAllocated": bits, "BitsStored": bits, "PixelRepresentation": 0, "BodyPartExamined": "CHEST", "ViewPosition": "PA",
     }  # fmt: skip
     values = {**defaults, "HighBit": attributes.get("BitsStored", bits) - 1, **attributes}
     for name, value in values.items():

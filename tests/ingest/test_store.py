@@ -21,7 +21,7 @@ def folder(tmp_path, images):
     """Shards of 4, 0 and 5 images."""
     describe_store(tmp_path, PREPROCESSING)
     for shard, part in enumerate((images[:4], images[:0], images[4:])):
-        write_shard(tmp_path, shard, list(part), SIZE)
+        write_shard(tmp_path, shard, list(part), PREPROCESSING)
     return tmp_path
 
 
@@ -83,7 +83,7 @@ def test_shard_that_fails_half_way_is_not_there_under_its_name(tmp_path, images,
 
     monkeypatch.setattr(store.np, "save", crash)
     with pytest.raises(KeyboardInterrupt):
-        write_shard(tmp_path, 0, list(images), SIZE)
+        write_shard(tmp_path, 0, list(images), PREPROCESSING)
     assert not list(tmp_path.glob("*.npy"))
 
 

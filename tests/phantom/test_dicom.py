@@ -5,9 +5,10 @@ import pydicom
 import pytest
 from pydicom import uid
 
+from cxr.ingest.read.decode import decode as strictly_decoded
 from cxr.phantom.canvas import Pose
 from cxr.phantom.dicom import build_dicom, write_dicom
-from cxr.phantom.encoding import ENCODINGS, stored_values
+from cxr.phantom.encoding import ENCODINGS, EVERY_SYNTAX, LOSSY_METHODS, stored_values
 from cxr.phantom.render import render
 
 
@@ -52,3 +53,13 @@ def test_header_keeps_to_what_the_standard_asks(dataset, encoding):
         inverse = dataset.PhotometricInterpretation == "MONOCHROME1"
         assert dataset.PresentationLUTShape == ("INVERSE" if inverse else "IDENTITY")
         assert (dataset.RescaleSlope, dataset.RescaleIntercept) == (1, 0)
+
+
+@pytest.mark.parametrize("encoding", EVERY_SYNTAX, ids=lambda e: uid.UID(e.transfer_syntax).keyword)
+def test_files_of_every_syntax_decode_to_what_was_stored(picture, examination, encoding, tmp_path):
+    write_dicom(tmp_path / "image.dcm", build_dicom(picture, examination, encoding))
+    header = pydicom.dcmread(tmp_path / "image.dcm")
+    error = np.abs(strictly_decoded(header).astype(int) - stored_values(picture, encoding))
+    assert error.max() <= (0 if encoding.lossless else 2**encoding.bits * 0.02)
+    assert header.get("LossyImageCompressionMethod") == LOSSY_METHODS.get(encoding.transfer_syntax)
+    assert header.LossyImageCompression == ("00" if encoding.lossless else "01")

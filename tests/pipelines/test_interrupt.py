@@ -87,4 +87,4 @@ def test_second_command_on_the_same_pipeline_is_refused_while_the_first_runs(sma
     process.kill()
     process.communicate(timeout=60)
     assert outcome.code == 2
-    assert "another cxr command is running this pipeline" in outcome.err
+    assert "another cxr command is at work here" in outcome.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -30,15 +31,18 @@ def test_a_small_cohort_is_learned_far_better_than_guessing(finished):
 def test_every_good_file_is_taken_and_every_broken_one_listed_with_its_reason(finished):
     files = pd.read_csv(finished / "ingest/files.csv").set_index("file")
     truth = pd.read_csv(finished / "phantom/truth.csv")
-    assert (files.loc[truth["file"], "outcome"] == "accepted").all()
+    good = files.loc[truth["file"]].fillna({"codes": ""})
+    inverted = (truth["photometric"] == "MONOCHROME1").to_numpy()
+    assert (good["codes"] == np.where(inverted, "inverted", "")).all()
+    assert (good["outcome"] == np.where(inverted, "corrected", "accepted")).all()
     broken = pd.read_csv(finished / "phantom/broken.csv").set_index("defect")["file"]
     codes = files.loc[broken, "codes"].set_axis(broken.index)
     expected = {
-        "truncated": "decode-failed",
+        "truncated": "truncated",
         "text": "unreadable",
         "empty": "empty",
         "no_pixel_data": "no-pixels",
-        "screenshot": "modality",
+        "screenshot": "colour",
         "constant": "constant",
     }
     assert codes.to_dict() == expected

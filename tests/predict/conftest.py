@@ -12,7 +12,7 @@ import torch
 from cxr.config import HeadConfig, ModelConfig
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
 from cxr.labels import Label, LabelSet
-from cxr.manifest import Manifest, label_column
+from cxr.manifest import TEXT_COLUMNS, label_column, Manifest
 from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, save_model
 from cxr.model.file import Preprocessing as ModelPreprocessing
@@ -52,14 +52,15 @@ def inputs(tmp_path: Path, model_file: Path) -> dict[str, Path]:
     folder = tmp_path / "store"
     folder.mkdir()
     for shard in range(3):
-        write_shard(folder, shard, list(generator.integers(0, 256, (7, SIZE, SIZE), dtype=np.uint8)), SIZE)
+        write_shard(
+            folder, shard, list(generator.integers(0, 256, (7, SIZE, SIZE), dtype=np.uint8)), Preprocessing(SIZE, "pad", 1, 1)
+        )
     describe_store(folder, Preprocessing(SIZE, "pad", 1, 1))
     ids = [f"t:{index:03d}" for index in range(IMAGES)]
-    names = ("image_id", "patient_id", "study_id", "source_name", "source_sha256", "pixel_sha256")
     codes = generator.integers(0, 4, (IMAGES, 3))
     frame = pd.DataFrame(
         {
-            **dict.fromkeys(names, ids),
+            **dict.fromkeys(TEXT_COLUMNS, ids),
             "source": "t",
             "manufacturer": "",
             "decisions": "{}",

@@ -16,7 +16,7 @@ import yaml
 from cxr.config import AugmentConfig, HeadConfig, ModelConfig, TrainConfig, TrainStage
 from cxr.data.dataset import Batch
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
-from cxr.manifest import Manifest, label_column
+from cxr.manifest import TEXT_COLUMNS, label_column, Manifest
 
 LABELS, SIZE, IMAGES = ("Mass", "Effusion"), 32, 60
 
@@ -55,13 +55,12 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
     images[codes[:, 1] == 1, 26:] += 60
     folder = tmp_path / "store"
     folder.mkdir()
-    write_shard(folder, 0, list(images), SIZE)
+    write_shard(folder, 0, list(images), Preprocessing(SIZE, "pad", 1, 1))
     describe_store(folder, Preprocessing(SIZE, "pad", 1, 1))
     ids = [f"t:{index:03d}" for index in range(IMAGES)]
-    names = ("image_id", "patient_id", "study_id", "source_name", "source_sha256", "pixel_sha256")
     frame = pd.DataFrame(
         {
-            **dict.fromkeys(names, ids),
+            **dict.fromkeys(TEXT_COLUMNS, ids),
             "source": "t",
             "manufacturer": "",
             "decisions": "{}",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.ingest.canonical import canonical
+from cxr.ingest.read.canonical import canonical
 
 SIDES = st.integers(1, 300)
 
@@ -59,3 +59,12 @@ def test_growing_interpolates_between_neighbours():
     assert (np.diff(result.astype(int), axis=1) >= 0).all()
     assert len(np.unique(result)) > 2
     assert (result == result[0]).all()
+
+
+@pytest.mark.parametrize("size", [13, 32, 200])
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_sixteen_bits_give_the_same_image_with_more_levels(size, fit):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 50), np.uint8)
+    wide = canonical(pixels.astype(np.uint16) * 257, size, fit)
+    assert wide.dtype == np.uint16
+    assert np.abs(wide / 257 - canonical(pixels, size, fit)).max() <= 1  # 8 bits are rounded on the way

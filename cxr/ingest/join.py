@@ -1,0 +1,191 @@
+"""What the files told and what the label table says, brought together: the manifest, and what became of every file and row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxr.ingest.deidentify import Pseudonyms, pooled_age
+from cxr.ingest.outcome import TAKEN, FileOutcome, outcome_of
+from cxr.ingest.read.dicom import parse_sex
+from cxr.ingest.read.view import parse_view
+from cxr.ingest.shard import Record
+from cxr.ingest.table import LabelTable
+from cxr.labels import UNKNOWN
+from cxr.manifest import COLUMNS, Manifest, label_column
+
+Texts = pd.Series
+_WHOLE = ("shard", "row", "height", "width")
+_TEXTS = ("file", "codes", "detail", "key", *(c for c in COLUMNS if c not in (*_WHOLE, "age_years")))
+_DTYPES: dict[str, Any] = {**dict.fromkeys(_TEXTS, "str"), **dict.fromkeys((*_WHOLE, "age_years"), np.float64)}
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The result of an ingest.
+
+    Args:
+        manifest: the images that are taken; may be empty.
+        files: files.csv: number, file, outcome, codes, sentence, image_id, table_row; see `cxr.ingest.outcome.FileOutcome`.
+    """
+
+    manifest: Manifest
+    files: pd.DataFrame
+
+
+def to_frame(shards: Iterable[Iterable[Record]], numbers: Mapping[str, int]) -> pd.DataFrame:
+    """One row per file, in the order of the listing.
+
+    Args:
+        shards: the records of all files, in parts, so that never more than a part is held as objects.
+        numbers: the place of each file in the listing, by its pseudonym.
+
+    Returns:
+        Columns number, file, codes (separated by spaces), detail, key, and the manifest's, empty where a file was refused.
+    """
+    parts = [part for records in shards if len(part := _part(records, numbers))]
+    return pd.concat(parts, ignore_index=True).sort_values("number", ignore_index=True)
+
+
+def _part(records: Iterable[Record], numbers: Mapping[str, int]) -> pd.DataFrame:
+    columns = ["number", "file", "codes", "detail", "key", *COLUMNS]
+    rows = ((numbers[r.file], r.file, " ".join(r.codes), r.detail, r.key, *(r.image.get(c) for c in COLUMNS)) for r in records)
+    return pd.DataFrame(rows, columns=columns).astype({"number": np.int64, **_DTYPES})
+
+
+def join(
+    frame: pd.DataFrame, table: LabelTable | None, label_names: tuple[str, ...], names: Pseudonyms, *, published: bool
+) -> Joined:
+    """Label the images, and decide which of them are taken.
+
+    Args:
+        frame: see `to_frame`.
+        table: the label table, if there is one.
+        label_names: its labels.
+        names: the pseudonyms of the source.
+        published: whether the table is the list of the images, and tells their patients.
+    """
+    frame = frame.assign(place=_places(frame, table, names))
+    if table is not None:
+        frame = _with_context(frame, table, names)
+    frame = _with_codes(frame, has_table=table is not None, published=published)
+    frame["outcome"] = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
+    taken = frame[frame["outcome"].isin(TAKEN)]
+    return Joined(_manifest(taken, table, label_names), _files(frame, table, names))
+
+
+def _places(frame: pd.DataFrame, table: LabelTable | None, names: Pseudonyms) -> npt.NDArray[np.int64]:
+    """int64 [files]: the place of a file's row in the table, -1 for none."""
+    if table is None:
+        return np.full(len(frame), -1)
+    places = {names.name("key", key): place for place, key in enumerate(table.keys)}
+    return np.array([places.get(key, -1) if key else -1 for key in frame["key"]], np.int64)
+
+
+def _with_context(frame: pd.DataFrame, table: LabelTable, names: Pseudonyms) -> pd.DataFrame:
+    """The frame, with the context of the table's row where the file itself tells none."""
+    frame = frame.copy()
+    found = frame["image_id"].notna() & (frame["place"] >= 0)
+    context = table.context.iloc[frame.loc[found, "place"]].set_axis(frame.index[found])
+
+    def fill(column: str, empty: pd.Series[bool], values: Texts) -> None:
+        frame.loc[found & empty, column] = values[empty[found]]
+
+    patients = context["patient"]
+    named = (patients != "").reindex(frame.index, fill_value=False)
+    fill("patient_id", (frame["patient_id"] == "") & named, _per_distinct(patients, lambda text: names.name("patient", text)))
+    # a table without study column: each image stands for a study of its own, as in ChestX-ray14
+    studies = context["study"].where(context["study"] != "", frame.loc[found, "source_name"])
+    fill("study_id", (frame["study_id"] == "") & named, _per_distinct(studies, lambda text: names.name("study", text)))
+    fill("view", frame["view"] == "unknown", _per_distinct(context["view"], parse_view))
+    fill("sex", frame["sex"] == "unknown", _per_distinct(context["sex"], parse_sex))
+    ages = {text: pooled_age(text) for text in context["age"].unique()}
+    young = frame["age_years"].isna()
+    fill("age_years", young, context["age"].map(lambda text: ages[text][0]).astype(np.float64))
+    implausible = context["age"].map(lambda text: ages[text][1]).astype(bool)
+    return _add(frame, implausible.reindex(frame.index, fill_value=False) & young, "age-implausible")
+
+
+def _with_codes(frame: pd.DataFrame, *, has_table: bool, published: bool) -> pd.DataFrame:
+    read = frame["image_id"].notna()
+    if has_table:
+        frame = _add(frame, read & (frame["place"] < 0), "not-in-table" if published else "not-labelled")
+    known = (frame["view"] == "LATERAL") & ~frame["codes"].str.contains("lateral", regex=False)
+    frame = _add(frame, read & known, "lateral")
+    outcomes = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
+    fit = frame[read & outcomes.isin(TAKEN)]
+    # the first file with some pixels is taken; a published set may list one patient's pixels under two names
+    again = fit["pixel_sha256"].duplicated()
+    same = fit["patient_id"] == fit.groupby("pixel_sha256", sort=False)["patient_id"].transform("first")
+    repeated = again & same & ~fit["image_id"].duplicated() & published
+    frame = _add(frame, _spread(again & ~same, frame), "duplicate-other-patient")
+    frame = _add(frame, _spread(repeated, frame), "repeated")
+    return _add(frame, _spread(again & same & ~repeated, frame), "duplicate")
+
+
+def _spread(flags: pd.Series[bool], frame: pd.DataFrame) -> pd.Series[bool]:
+    return flags.reindex(frame.index, fill_value=False).astype(bool)
+
+
+def _add(frame: pd.DataFrame, where: pd.Series[bool], code: str) -> pd.DataFrame:
+    """The frame, with a code added to some rows."""
+    codes = frame["codes"].where(~where, (frame["codes"] + " " + code).str.strip())
+    return frame.assign(codes=codes)
+
+
+def _per_distinct(texts: Texts, function: Callable[[str], str]) -> Texts:
+    """A function of each text, called once for each distinct one."""
+    return texts.map({text: function(text) for text in texts.unique()}).astype(str)
+
+
+def _manifest(taken: pd.DataFrame, table: LabelTable | None, label_names: tuple[str, ...]) -> Manifest:
+    frame = taken[list(COLUMNS)].reset_index(drop=True)
+    frame = frame.astype(dict.fromkeys(_WHOLE, np.int64))
+    places = taken["place"].to_numpy()
+    codes = np.full((len(taken), len(label_names)), UNKNOWN, np.int8)
+    if table is not None:
+        codes[places >= 0] = table.codes[places[places >= 0]]
+    for index, name in enumerate(label_names):
+        frame[name] = label_column(codes[:, index])
+    return Manifest(frame, label_names)
+
+
+def _files(frame: pd.DataFrame, table: LabelTable | None, names: Pseudonyms) -> pd.DataFrame:
+    rows = np.zeros(len(frame), np.int64)
+    if table is not None and len(table):
+        spreadsheet = table.context["row"].to_numpy(np.int64)
+        rows = np.where(frame["place"] >= 0, spreadsheet[np.maximum(frame["place"].to_numpy(), 0)], 0)
+    files = frame[["number", "file", "outcome", "codes"]].assign(
+        sentence=_sentences(frame),
+        image_id=frame["image_id"].where(frame["outcome"].isin(TAKEN), "").astype(str),
+        table_row=rows,
+    )
+    return files if table is None else pd.concat([files, _rows_left(frame, table, names)], ignore_index=True)
+
+
+def _sentences(frame: pd.DataFrame) -> list[str]:
+    pairs = list(zip(frame["codes"], frame["detail"], strict=True))
+    texts = {(codes, detail): FileOutcome(0, "", tuple(codes.split()), detail).sentence for codes, detail in set(pairs)}
+    return [texts[pair] for pair in pairs]
+
+
+def _rows_left(frame: pd.DataFrame, table: LabelTable, names: Pseudonyms) -> pd.DataFrame:
+    """A row for each row of the table for which no readable file was found."""
+    left = np.setdiff1d(np.arange(len(table)), frame.loc[frame["image_id"].notna(), "place"])
+    outcome = FileOutcome(0, "", ("row-without-file",))
+    return pd.DataFrame(
+        {
+            "number": 0,
+            "file": [names.name("key", table.keys[place]) for place in left],
+            "outcome": outcome.outcome,
+            "codes": "row-without-file",
+            "sentence": outcome.sentence,
+            "image_id": "",
+            "table_row": table.context["row"].to_numpy(np.int64)[left],
+        }
+    )

@@ -1,0 +1,1 @@
+"""One file to one radiograph: the reader that ingest and prediction share."""

@@ -1,0 +1,168 @@
+"""What a codestream of the JPEG family states about itself, read before any decoder sees it.
+
+A small file that states a huge size would take all time and memory, and decoders fill what is cut off with grey; so
+size, components, precision and the end marker are looked at first. Sources: ISO 10918-1 Annex B (JPEG), ISO 14495-1
+Annex C (JPEG-LS), ISO 15444-1 Annex A (JPEG 2000).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+
+from cxr.ingest.outcome import Refused
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_END_OF_IMAGE = re.compile(_END)  # three times as fast as bytes.find, which stops at each FF
+_NEXT_IMAGE = re.compile(rb"\xff\xd9\0*\xff[\xd8\x4f]\xff")  # an end marker, then a start marker
+_JP2_SIGNATURE = b"\0\0\0\x0cjP  "
+_JPEG_2000_SIZE = b"\xff\x4f\xff\x51"
+_TABLES, _SCAN, _RESTART = 0xC4, 0xDA, 0xDD
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What any codestream states.
+
+    Args:
+        shape: rows and columns.
+        components: 1 for grey.
+        precision: bits of a value.
+    """
+
+    shape: tuple[int, int]
+    components: int
+    precision: int
+
+    def check(self, shape: tuple[int, int], allocated: int) -> None:
+        """Compare with what the header says.
+
+        Raises:
+            Refused: another size, more than one component, or values wider than a word.
+        """
+        if self.shape != shape:
+            raise Refused("decode-failed", f"the codestream states {self.shape}, the header says {shape}")
+        if self.components != 1:
+            raise Refused("decode-failed", f"the codestream has {self.components} components")
+        if not 1 < self.precision <= allocated:
+            raise Refused("decode-failed", f"the codestream has {self.precision} bits, the header says {allocated}")
+
+
+@dataclass(frozen=True)
+class Jpeg(Stated):
+    """What a JPEG or JPEG-LS codestream states up to its first scan.
+
+    Args:
+        process: the marker of its frame header, such as 0xC0 for baseline.
+        selection: of the scan: the predictor of JPEG lossless.
+        shift: of the scan: the point transform of JPEG lossless.
+        restarts: whether restart markers are inserted.
+        code_lengths: Huffman code length in bits by symbol, of each table.
+        table: the number of the scan's table.
+        scan: position of the first coded byte.
+        end: position of the end marker.
+    """
+
+    process: int
+    selection: int
+    shift: int
+    restarts: bool
+    table: int
+    scan: int
+    end: int
+    code_lengths: dict[int, dict[int, int]] = field(default_factory=dict)
+
+
+def read_jpeg(data: bytes) -> Jpeg:
+    """What a JPEG or JPEG-LS codestream states.
+
+    Raises:
+        Refused: it is no such codestream, its header is malformed, it does not reach its end marker, or more follows.
+    """
+    if not data.startswith(_START):
+        raise Refused("decode-failed", "the codestream does not begin with its start marker")
+    try:
+        return _read_jpeg(data)
+    except (IndexError, struct.error) as error:
+        raise Refused("decode-failed", "the codestream's header is malformed") from error
+
+
+def _read_jpeg(data: bytes) -> Jpeg:
+    frame, process, restarts, lengths, position = b"", 0, False, {}, 2
+    while True:
+        marker, content, position = _segment(data, position)
+        if marker in _FRAMES:
+            if frame:
+                raise Refused("decode-failed", "the codestream has two frame headers")
+            frame, process = content, marker
+        elif marker == _TABLES:
+            lengths.update(_code_lengths(content))
+        elif marker == _RESTART:
+            restarts = any(content)
+        elif marker == _SCAN:
+            break
+    precision, rows, columns, components = struct.unpack_from(">BHHB", frame)
+    spectral, approximation = content[1 + 2 * content[0]], content[3 + 2 * content[0]]
+    return Jpeg(
+        (rows, columns), components, precision, process, spectral, approximation & 15,
+        restarts, content[2] >> 4, position, _end(data, position), lengths,
+    )  # fmt: skip
+
+
+def _segment(data: bytes, position: int) -> tuple[int, bytes, int]:
+    """Marker, content, and position behind it; any number of FF may stand before a marker."""
+    if data[position] != 0xFF:
+        raise Refused("decode-failed", "the codestream's header is malformed")
+    while data[position] == 0xFF:
+        position += 1
+    length = struct.unpack_from(">H", data, position + 1)[0]
+    if length < 2 or position + 1 + length > len(data):
+        raise Refused("decode-failed", "the codestream ends inside its header")
+    return data[position], data[position + 3 : position + 1 + length], position + 1 + length
+
+
+def _code_lengths(content: bytes) -> dict[int, dict[int, int]]:
+    """Code length by symbol for each table of a DHT segment: 16 counts, one for each length, then the symbols."""
+    tables: dict[int, dict[int, int]] = {}
+    while content:
+        counts = content[1:17]
+        symbols = iter(content[17 : 17 + sum(counts)])
+        tables[content[0]] = {next(symbols, 0): length for length, count in enumerate(counts, 1) for _ in range(count)}
+        content = content[17 + sum(counts) :]
+    return tables
+
+
+def _end(data: bytes, scan: int) -> int:
+    """Position of the end marker. Neither kind of coded data can hold it, so it must be the last thing there is."""
+    match = _END_OF_IMAGE.search(data, scan)
+    if match is None:
+        raise Refused("decode-failed", "the codestream has no end marker")
+    behind = data[match.end() :].strip(b"\0")
+    if behind.startswith(_START):
+        raise Refused("multi-frame", "a second codestream follows the first")
+    if behind:
+        raise Refused("decode-failed", "bytes follow the codestream's end marker")
+    return match.start()
+
+
+def read_jpeg_2000(data: bytes) -> tuple[bytes, Stated]:
+    """The bare codestream of JPEG 2000, without a file format around it, and what its SIZ segment states.
+
+    Raises:
+        Refused: it is no such codestream, is malformed, has no end marker, or another follows.
+    """
+    start = data.find(_JPEG_2000_SIZE) if data.startswith(_JP2_SIGNATURE) else 0
+    data = data[start:] if start > 0 else data
+    if not data.startswith(_JPEG_2000_SIZE) or len(data) < 45:
+        raise Refused("decode-failed", "the codestream does not begin with its start marker and size")
+    if not data.rstrip(b"\0").endswith(_END):
+        raise Refused("decode-failed", "the codestream has no end marker")
+    if _NEXT_IMAGE.search(data):
+        raise Refused("multi-frame", "a second codestream follows the first")
+    right, bottom, left, top = struct.unpack_from(">4I", data, 8)
+    components, depth, *sampling = struct.unpack_from(">H3B", data, 40)
+    if sampling != [1, 1]:
+        raise Refused("decode-failed", "the codestream is subsampled")
+    return data, Stated((bottom - top, right - left), components, (depth & 127) + 1)

@@ -1,0 +1,104 @@
+"""Whether the coded data of a JPEG lossless frame are exactly as long as the decoded picture needs.
+
+Decoders of JPEG lossless go on in silence where the data end early, and stop in silence where some are left. But the
+picture, the predictor and the Huffman table together tell how many bits were read: each difference to its prediction
+costs the code of its category and the category's own bits (ISO 10918-1 H.1.2.2). So a cut or shifted frame is found
+for the price of a histogram. A flipped bit that leaves all lengths as they were is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cxr.ingest.outcome import Refused
+from cxr.ingest.read.codestream import Jpeg
+
+Words = npt.NDArray[np.uint16]
+_Wide = npt.NDArray[np.int32]
+_EXACT_IN_FLOAT32 = 1 << 24  # cv2's histograms count in float32
+
+_LEFT = 1
+# by selection value: the prediction from the neighbour to the left, above, and above to the left; H.1.2.1
+_PREDICTORS: dict[int, Callable[[_Wide, _Wide, _Wide], _Wide]] = {
+    2: lambda left, above, corner: above,
+    3: lambda left, above, corner: corner,
+    4: lambda left, above, corner: left + above - corner,
+    5: lambda left, above, corner: left + ((above - corner) >> 1),
+    6: lambda left, above, corner: above + ((left - corner) >> 1),
+    7: lambda left, above, corner: (left + above) >> 1,
+}
+
+
+def check_length(pixels: npt.NDArray[np.uint8 | np.uint16], data: bytes, jpeg: Jpeg) -> None:
+    """Compare the length of the coded data with what the picture needs; one byte more is let pass as padding.
+
+    Frames with restart markers are not checked, for each of them pads the data.
+
+    Args:
+        pixels: the decoded frame, uint8 or uint16 [rows, columns].
+        data: the codestream.
+        jpeg: what it states.
+
+    Raises:
+        Refused: the lengths differ, or a marker stands inside the coded data.
+    """
+    if jpeg.restarts:
+        return
+    present, needed = _present_bytes(data, jpeg), _needed_bytes(pixels, jpeg)
+    if not 0 <= present - needed <= 1:
+        raise Refused("decode-failed", f"{present} bytes of coded data, {needed} expected")
+
+
+def _present_bytes(data: bytes, jpeg: Jpeg) -> int:
+    """Bytes of coded data, without the zero that is stuffed behind each FF, and without FF that fill up to the end."""
+    coded = np.frombuffer(data[jpeg.scan : jpeg.end].rstrip(b"\xff"), np.uint8)
+    escaped = np.flatnonzero(coded == 0xFF) + 1
+    if coded[escaped].any():
+        raise Refused("decode-failed", "a marker stands inside the coded data")
+    return len(coded) - len(escaped)
+
+
+def _needed_bytes(pixels: npt.NDArray[np.uint8 | np.uint16], jpeg: Jpeg) -> int:
+    lengths = np.zeros(256, np.int64)
+    for symbol, length in jpeg.code_lengths.get(jpeg.table, {}).items():
+        lengths[symbol] = length
+    counts = _histogram(_differences(pixels.astype(np.uint16) >> np.uint16(jpeg.shift), jpeg))
+    categories = np.frexp(np.abs(np.arange(1 << 16).astype(np.uint16).view(np.int16).astype(np.float64)))[1]
+    if counts[lengths[categories] == 0].any():
+        raise Refused("decode-failed", "the picture holds a difference that has no code")
+    extra = np.where(categories == 16, 0, categories)  # -32768 needs no bits beside its code
+    return -(-int((counts * (lengths[categories] + extra)).sum()) // 8)
+
+
+def _differences(words: Words, jpeg: Jpeg) -> Words:
+    """The difference of each pixel to its prediction, modulo 2^16; the first row and column have predictors of their own."""
+    result = np.empty_like(words)
+    if jpeg.selection == _LEFT:
+        np.subtract(words[:, 1:], words[:, :-1], out=result[:, 1:])
+    else:
+        np.subtract(words[:1, 1:], words[:1, :-1], out=result[:1, 1:])
+        wide = words.astype(np.int32)
+        prediction = _predictor(jpeg.selection)(wide[1:, :-1], wide[:-1, 1:], wide[:-1, :-1])
+        result[1:, 1:] = (wide[1:, 1:] - prediction).astype(np.uint16)
+    np.subtract(words[1:, 0], words[:-1, 0], out=result[1:, 0])
+    result[0, 0] = (int(words[0, 0]) - (1 << (jpeg.precision - jpeg.shift - 1))) & 0xFFFF
+    return result
+
+
+def _predictor(selection: int) -> Callable[[_Wide, _Wide, _Wide], _Wide]:
+    if selection not in _PREDICTORS:
+        raise Refused("decode-failed", f"predictor {selection} is none of JPEG lossless")
+    return _PREDICTORS[selection]
+
+
+def _histogram(words: Words) -> npt.NDArray[np.int64]:
+    counts = np.zeros(1 << 16, np.int64)
+    rows = max(1, _EXACT_IN_FLOAT32 // words.shape[1])
+    for start in range(0, len(words), rows):
+        part = cv2.calcHist([words[start : start + rows]], [0], None, [1 << 16], [0, 1 << 16])
+        counts += part.ravel().astype(np.int64)
+    return counts

@@ -1,0 +1,82 @@
+"""A chest is known by words and codes as they are met, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes as standard
+from pydicom.sr.coding import Code
+
+from cxr.ingest.read import bodypart as module
+from cxr.ingest.read.bodypart import shows_chest
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of each odd value
+
+
+def header(code: str = "", scheme: str = "SCT", **attributes) -> Dataset:
+    dataset = Dataset()
+    if code:
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator = code, scheme
+        dataset.AnatomicRegionSequence = [item]
+    for name, value in attributes.items():
+        setattr(dataset, name, value)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("line", "chest"),
+    [
+        ("CHEST", True), ("thorax", True), ("LUNG", True), ("PORT CHEST", True), ("CHEST_1_VIEW", True), ("CHEST PA", True),
+        ("THORAX AP", True), ("CHESTABDOMEN", True), ("Cor-Pulmo", True), ("HEART", True), ("ABDOMEN CHEST", True),
+        ("HAND", False), ("ABDOMEN", False), ("KNEE", False), ("RIBS", False), ("TSPINE", False), ("THORACIC SPINE", False),
+        ("Füße", False), ("Knöcherner Thorax", False), ("Hemithorax links", False), ("HEAD", False), ("PHANTOM", False),
+        ("", None), ("WHOLEBODY", None), ("DOE JANE", None), ("UNKNOWN", None),
+    ],
+)  # fmt: skip
+def test_body_part_examined_is_read_word_by_word(line, chest):
+    assert shows_chest(header(BodyPartExamined=line)) is chest
+
+
+@pytest.mark.parametrize(
+    ("code", "scheme", "chest"),
+    [
+        ("51185008", "SCT", True), ("816094009", "SCT", True), ("T-D3000", "SRT", True), ("T-28000", "SNM3", True),
+        ("85562004", "SCT", False), ("T-D8700", "SRT", False), ("38266002", "SCT", None), ("51185008", "99MAKER", None),
+    ],
+)  # fmt: skip
+def test_region_code_is_read_where_the_body_part_tells_nothing(code, scheme, chest):
+    assert shows_chest(header(code, scheme)) is chest
+    assert shows_chest(header(code, scheme, BodyPartExamined="UNKNOWN")) is chest
+    assert shows_chest(header(code, scheme, BodyPartExamined="CHEST")) is True
+
+
+def test_every_region_of_the_standard_is_placed():
+    listed = set((module._CHEST_CODES + module._OTHER_CODES).split())
+    silent = {name for name in standard.cid4009.dir() if getattr(standard.cid4009, name).value not in listed}
+    assert silent == {"EntireBody", "Trachea", "Esophagus", "EsophagusStomachAndDuodenum"}
+    assert not set(module._CHEST_CODES.split()) & set(module._OTHER_CODES.split())
+
+
+def test_every_older_code_means_a_region_of_the_same_kind():
+    for table in (module._CHEST_CODES, module._OTHER_CODES):
+        today = [Code(code, "SCT", "") for code in table.split() if code.isdigit()]
+        for code in table.split():
+            if not code.isdigit():
+                assert any(Code(code, "SRT", "") == other for other in today), code
+
+
+@pytest.mark.parametrize(
+    ("attributes", "chest"),
+    [
+        ({"SeriesDescription": "Thorax pa"}, True),
+        ({"StudyDescription": "XR CHEST AND ABDOMEN"}, True),
+        ({"ProtocolName": "Hand dv"}, False),
+        ({"SeriesDescription": "Hand", "StudyDescription": "Thorax und Hand"}, False),
+        ({"SeriesDescription": "arm raised, call back"}, None),
+        ({"SeriesDescription": "No Finding"}, None),
+    ],
+)
+def test_descriptions_are_read_last_those_of_the_image_first(attributes, chest):
+    assert shows_chest(header(**attributes)) is chest
+    assert shows_chest(header(BodyPartExamined="CHEST", **attributes)) is True

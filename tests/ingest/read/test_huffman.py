@@ -1,0 +1,79 @@
+"""The bits that a picture needs are the bits that are there, for every predictor and depth, and for no other picture."""
+
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from cxr.ingest.outcome import Refused
+from cxr.ingest.read import huffman
+from cxr.ingest.read.codestream import read_jpeg
+from cxr.ingest.read.huffman import check_length
+
+NOISE = np.random.default_rng(0).integers(0, 60, (60, 50))
+SMOOTH = (np.add.outer(np.arange(60), np.arange(50)) * 30 + NOISE).astype(np.uint16)
+
+
+def encoded(words: np.ndarray, predictor: int, bits: int) -> bytes:
+    return bytes(imagecodecs.jpeg8_encode(words, lossless=True, predictor=predictor, bitspersample=bits))
+
+
+@pytest.mark.parametrize("predictor", range(1, 8))
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whole_frames_pass(predictor, data):
+    bits = data.draw(st.integers(2, 16))
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    shape = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20)))
+    words = data.draw(arrays.arrays(dtype, shape, elements=st.integers(0, (1 << bits) - 1)))
+    frame = encoded(words, predictor, bits)
+    assert np.array_equal(imagecodecs.jpeg8_decode(frame), words)
+    check_length(words, frame, read_jpeg(frame))
+
+
+@pytest.mark.parametrize("predictor", range(1, 8))
+@pytest.mark.parametrize("lost", [5, 40, 900])
+def test_lost_bytes_are_noticed_where_the_decoder_keeps_silent(predictor, lost):
+    frame = encoded(SMOOTH, predictor, 12)
+    start = read_jpeg(frame).scan
+    for damaged in (frame[: -2 - lost] + frame[-2:], frame[: start + 700] + frame[start + 700 + lost :]):
+        picture = imagecodecs.jpeg8_decode(damaged)
+        with pytest.raises(Refused, match="decode-failed"):
+            check_length(picture, damaged, read_jpeg(damaged))
+
+
+def test_surplus_bytes_are_noticed_but_one_may_be_padding():
+    frame = encoded(SMOOTH, 1, 12)
+    for surplus, fits in ((b"\x7f", True), (b"\xff\xff\xff", True), (b"\x7f\x7f", False)):
+        longer = frame[:-2] + surplus + frame[-2:]
+        if fits:
+            check_length(SMOOTH, longer, read_jpeg(longer))
+        else:
+            with pytest.raises(Refused, match="decode-failed"):
+                check_length(SMOOTH, longer, read_jpeg(longer))
+
+
+def test_a_marker_inside_the_coded_data_is_noticed():
+    frame = encoded(SMOOTH, 1, 12)
+    position = read_jpeg(frame).scan + 500
+    damaged = frame[:position] + b"\xff\xd3" + frame[position + 2 :]
+    with pytest.raises(Refused, match="a marker"):
+        check_length(SMOOTH, damaged, read_jpeg(damaged))
+
+
+def test_frames_with_restarts_are_left_alone():
+    frame = encoded(SMOOTH, 1, 12)
+    restarting = frame[:2] + b"\xff\xdd\x00\x04\x00\x32" + frame[2:]
+    check_length(SMOOTH + np.uint16(100), restarting, read_jpeg(restarting))
+
+
+def test_large_images_are_counted_in_parts(monkeypatch):
+    words = np.random.default_rng(0).integers(0, 65536, (40, 30), np.uint16)
+    whole = huffman._histogram(words)
+    monkeypatch.setattr(huffman, "_EXACT_IN_FLOAT32", 100)
+    assert np.array_equal(huffman._histogram(words), whole)
+    assert np.array_equal(whole, np.bincount(words.ravel(), minlength=65536))
