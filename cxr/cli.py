@@ -101,6 +101,7 @@ def _ingest_source(
 ) -> None:
     from cxr.alone import run_alone
     from cxr.definition import define_ingest
+    from cxr.ingest.source.folder import files_of
 
     stage = define_ingest(target, given, overrides)
     if dry_run:
@@ -110,7 +111,8 @@ def _ingest_source(
         raise ConfigError("--out FOLDER: missing, but needed to write the result")
     folder = out.absolute()
     root = getattr(stage.source, "root", None)
-    if root is not None and folder.is_relative_to(root):
+    files = None if root is None else files_of(root)
+    if files is not None and not files.only and folder.resolve().is_relative_to(files.root.resolve()):
         raise ConfigError("--out lies in the SOURCE: ingest would read what it has written; choose another folder")
     with _Terminal() as terminal:
         run_alone("cxr.ingest.stage", "ingest", stage, folder, terminal, again=again)

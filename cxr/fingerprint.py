@@ -40,10 +40,18 @@ def digest_folder(path: Path) -> str:
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):  # a link may lead in a circle
                 yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
             else:
-                yield prefix + entry.name, entry.stat()
+                yield prefix + entry.name, _stat(entry)
+
+
+def _stat(entry: os.DirEntry[str]) -> os.stat_result:
+    """Of what an entry leads to; of a link that leads nowhere, the link's own."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)
 
 
 def config_digests(config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:

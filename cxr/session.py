@@ -148,14 +148,16 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep other commands out of a folder.
 
     Raises:
-        CxrError: another command is at work in it.
+        CxrError: another command is at work in it, or it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise CxrError(f"{folder}: another cxr command is at work here; wait for it, or stop it") from error
+    except OSError as error:
+        raise CxrError(f"{folder}: cannot be written: {error.strerror or type(error).__name__}") from error
     try:
         yield
     finally:

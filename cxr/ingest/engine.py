@@ -21,10 +21,15 @@ def read_shards(tasks: Sequence[ShardTask], config: IngestConfig) -> Iterator[in
         DataError: the source cannot be reached, or workers do not start.
         ConfigError: the scheduler cannot be reached.
     """
-    limits = Limits(config.file_seconds, config.file_megabytes)
+    limits = Limits(config.file_seconds, config.file_megabytes + _shard_megabytes(config))
     if config.scheduler is None:
         return run_tasks(process_shard, tasks, min(config.workers, len(tasks)), limits, without_killer)
     return _on_dask(tasks, config.scheduler, limits)
+
+
+def _shard_megabytes(config: IngestConfig) -> int:
+    """What a worker holds of the files before: the images of its shard, and once more while it writes them."""
+    return 2 * config.shard_files * config.size**2 * (config.bits // 8) // 2**20
 
 
 def read_shard(task: ShardTask, limits: Limits) -> int:

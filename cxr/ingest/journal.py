@@ -63,7 +63,7 @@ def _plan(journal: sqlite3.Connection, listing: Mapping[str, str], reader: Mappi
     stale = _stale(journal, listing)
     if stale:
         journal.executemany("delete from files where shard = ?", [(shard,) for shard in stale])
-        reread += (f"{len(stale)} shards are read again, since files of theirs are gone or changed",)
+        reread += (f"{len(stale)} shards are read again, since files of theirs are gone, changed, or could not be read",)
     _assign(journal, listing, shard_files)
     return Plan(_shards(journal), reread)
 
@@ -106,6 +106,12 @@ def _shards(journal: sqlite3.Connection) -> dict[int, tuple[str, ...]]:
     for file, shard in journal.execute("select file, shard from files order by shard, place"):
         shards.setdefault(shard, []).append(file)
     return {shard: tuple(files) for shard, files in shards.items()}
+
+
+def try_again(path: Path, files: Sequence[str]) -> None:
+    """Have files read again by the next run, changed or not: what failed for want of time, of memory, or of an answer."""
+    with closing(sqlite3.connect(path)) as journal, journal:
+        journal.executemany("update files set stamp = '' where file = ?", [(file,) for file in files])
 
 
 def sweep(folders: Sequence[Path], shards: Mapping[int, object]) -> None:

@@ -80,6 +80,9 @@ CODES: dict[str, tuple[OutcomeName, str]] = {
 }
 """Every code of files.csv: the outcome it leads to, and what it means."""
 
+PASSING = ("reader-died", "too-slow", "too-much-memory", "missing", "not-fetched")
+"""Codes of what may go well the next time: the next run reads such files again."""
+
 
 class Refused(Exception):  # noqa: N818 (no error of the program: a file is not taken)
     """A file is not taken, for the reason that `code` stands for; `detail` names no patient.

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -68,7 +70,7 @@ class ShardTask:
     """
 
     shard: int
-    names: tuple[str, ...]
+    names: tuple[str, ...] = field(repr=False)  # Dask logs the arguments of what fails
     reading: Reading
     deaths: Mapping[int, str] = field(default_factory=dict)
 
@@ -177,8 +179,9 @@ def _read(reading: Reading, data: bytes) -> Radiograph:
 
 
 def quarantine_path(folder: Path, file: str) -> Path:
-    """Where a quarantined file is kept."""
-    return folder / file.replace("/", "_").replace(":", "-")
+    """Where a quarantined file is kept: a public source's path, too, gives a short name of its own without separators."""
+    plain = re.sub(r"[^\w.]+", "-", file, flags=re.ASCII)
+    return folder / f"{plain[-100:]}-{hashlib.sha256(os.fsencode(file)).hexdigest()[:12]}"
 
 
 def _keep(folder: Path | None, file: str, data: bytes) -> None:

@@ -17,7 +17,7 @@ from cxr.ingest.audit.page import write_page
 from cxr.ingest.deidentify import Pseudonyms, key_check_value
 from cxr.ingest.engine import read_shards
 from cxr.ingest.join import Joined, join, to_frame
-from cxr.ingest.outcome import TAKEN
+from cxr.ingest.outcome import PASSING, TAKEN
 from cxr.ingest.read import canonical, normalise
 from cxr.ingest.read.dicom import ReadOptions
 from cxr.ingest.shard import Reading, Record, ShardTask, quarantine_path, read_records, record_path
@@ -59,6 +59,7 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
     _sweep_quarantine(context.folder / "quarantine", frame, keep=config.ingest.keep_quarantined)
     joined = join(frame, labels.table, labels.names, source.pseudonyms, published=source.published)
     joined.files.to_csv(context.folder / "files.csv", index=False)
+    _try_again_next_time(joined.files, context.folder)
     _refuse_nothing_left(joined, source, config)
     joined.manifest.write(context.folder / "manifest.parquet")
     return _report(joined, labels, plan, len(listing), context)
@@ -185,6 +186,11 @@ def _sweep_quarantine(folder: Path, frame: pd.DataFrame, *, keep: bool) -> None:
     for path in folder.glob("*"):
         if path not in wanted:
             path.unlink()
+
+
+def _try_again_next_time(files: pd.DataFrame, folder: Path) -> None:
+    failed = files.loc[files["codes"].isin(PASSING), "file"]
+    journal.try_again(folder / "journal.sqlite", failed.tolist())
 
 
 def _refuse_nothing_left(joined: Joined, source: ResolvedSource, config: IngestStage) -> None:

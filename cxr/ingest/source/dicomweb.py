@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ _INSTANCE = (
 )
 _ENVELOPE = 2**16  # bytes of a multipart body around its one part
 _STUDY, _SERIES, _OBJECT, _MODALITY = "0020000D", "0020000E", "00080018", "00080060"
+_FIRST_PATIENCE_S = 15
 _PAGING = ("limit", "offset")
 _STAMP = "uid"  # what lies under an instance's UID does not change (PS3.5 chapter 9)
 
@@ -77,6 +78,7 @@ class DicomwebFiles:
             DataError: the studies cannot be listed, or an answer is not as QIDO-RS has it.
             ConfigError: the credentials are not there.
         """
+        self._knock()
         for study in self._studies():
             try:
                 yield from self._instances(study)
@@ -101,6 +103,14 @@ class DicomwebFiles:
     def head(self, name: str, size: int) -> bytes:
         """All of one instance, since WADO-RS has no part of it with its header as stored; raises as `fetch` does."""
         return self.fetch(name)
+
+    def _knock(self) -> None:
+        """Find out soon whether anybody answers: a misspelt address should not cost the patience kept for a restart."""
+        server = replace(self._server, patience_s=min(self.patience_s, _FIRST_PATIENCE_S))
+        try:
+            server.get(server.probe, lambda _: None)
+        except Refused:  # somebody answers; the listing says what is wrong
+            return
 
     def _studies(self) -> Iterator[str]:
         try:

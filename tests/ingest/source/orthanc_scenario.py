@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any, NoReturn
 
 import imagecodecs
 import numpy as np
+import pandas as pd
 import pydicom
 from orthanc import Orthanc
 from pydicom import uid
@@ -26,10 +28,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 
 from cxr.ingest.source.dicomweb import DicomwebFiles
+from cxr.manifest import read_manifest
 
 ROOT = "1.2.826.0.1.3680043.8.498.1"
 STUDIES, OTHERS = 200, 3
 DOWN_S = 3.0
+HALF_OF_THE_SHARDS = 6  # of sixteen files each
 
 
 def radiograph(number: int, modality: str = "DX") -> bytes:
@@ -127,10 +131,39 @@ def die(server: Orthanc, pushed: dict[str, str]) -> NoReturn:
     os._exit(1)
 
 
+def ingest_all(server: Orthanc, pushed: dict[str, str]) -> dict[str, Any]:
+    """Run `cxr ingest` on the server, which is killed and started again half-way; then once more, on nothing new."""
+    out, key = server.folder / "out", server.folder / "key"
+    subprocess.run([sys.executable, "-m", "cxr", "key", str(key)], check=True, capture_output=True)
+    command = [sys.executable, "-m", "cxr", "ingest", server.dicomweb, "--out", str(out), "--key", str(key), "--again"]
+    process = subprocess.Popen([*command, "ingest.shard_files=16"], stdout=sys.stderr)
+    shards = out / "store"
+    while process.poll() is None and len(list(shards.glob("*.npy"))) < HALF_OF_THE_SHARDS:
+        time.sleep(0.01)
+    half_way = process.poll() is None
+    restart_later(server, at_once=True).join()
+    code = process.wait()
+    before = {path.name: path.stat().st_mtime_ns for path in shards.glob("*.npy")}
+    subprocess.run([*command, "ingest.shard_files=16"], check=True, stdout=sys.stderr)
+    after = {path.name: path.stat().st_mtime_ns for path in shards.glob("*.npy")}
+    manifest = read_manifest(out / "manifest.parquet").frame
+    files = pd.read_csv(out / "files.csv")
+    return {
+        "half_way": half_way,
+        "code": code,
+        "outcomes": files["outcome"].value_counts().to_dict(),
+        "images": len(manifest),
+        "equal": len(set(manifest["source_sha256"]) & set(pushed.values())),
+        "studies": manifest["study_id"].nunique(),
+        "read_again": before != after,
+    }
+
+
 MODES: dict[str, Callable[[Orthanc, dict[str, str]], dict[str, Any]]] = {
     "die": die,
     "list": list_all,
     "fetch": fetch_all,
+    "ingest": ingest_all,
     "restart": lambda server, pushed: fetch_all(server, pushed, restarts=(STUDIES // 2, STUDIES * 3 // 4)),
 }
 

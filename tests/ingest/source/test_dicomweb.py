@@ -239,7 +239,9 @@ def test_an_archive_that_grows_between_pages_gives_each_study_once(pacs: Pacs) -
 
 def test_the_filters_reach_the_server_with_the_studies_only(pacs: Pacs) -> None:
     names(files_of(pacs, query=(("ModalitiesInStudy", "DX"), ("StudyDate", "20200101-20201231"))))
-    assert all("ModalitiesInStudy=DX&StudyDate=20200101-20201231&limit=200" in path for path in pacs.requests(r"/studies\?"))
+    _, *searches = pacs.requests(r"/studies\?")  # the first only asks whether anybody is there
+    assert searches
+    assert all("ModalitiesInStudy=DX&StudyDate=20200101-20201231&limit=200" in path for path in searches)
     assert not any("StudyDate" in path for path in pacs.requests("/instances"))
 
 
@@ -735,3 +737,11 @@ def test_any_json_gives_usable_uids_or_is_a_data_error(answer: Any) -> None:
             (uid,) = files._uids(found, ("0020000D",))
             assert "/" not in uid
             assert uid.strip(".")
+
+
+def test_an_address_where_nobody_answers_is_told_long_before_patience_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxr.ingest.source.dicomweb._FIRST_PATIENCE_S", 0.5)
+    begun = time.monotonic()
+    with pytest.raises(DataError, match="does not answer"):
+        list(DicomwebFiles("http://127.0.0.1:9/dicom-web", patience_s=300).entries())
+    assert time.monotonic() - begun < 20

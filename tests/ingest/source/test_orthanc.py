@@ -74,6 +74,18 @@ def test_two_hundred_studies_survive_two_restarts_of_the_server_without_a_loss_o
     assert found["longest_fetch"] > 2  # one fetch waited until the server was back
 
 
+def test_an_ingest_from_a_server_that_restarts_half_way_has_each_study_once_and_reads_none_twice(tmp_path: Path) -> None:
+    assert play("ingest", tmp_path) == {
+        "half_way": True,
+        "code": 0,
+        "outcomes": {"accepted": 200, "skipped": 3},
+        "images": 200,
+        "equal": 200,
+        "studies": 200,
+        "read_again": False,
+    }
+
+
 def test_no_server_outlives_a_scenario_that_dies(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         play("die", tmp_path)
