@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 _PIPELINE = click.argument("pipeline", type=click.Path(path_type=Path))
 _OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 _MARKS = {"done": "done", "interrupted": "goes on", "due": "would run", "waiting": "waits"}
+
+
+_SOURCE_OPTIONS = (
+    click.option("--key", "key_file", help="the key of the pseudonyms; for a SOURCE of DICOM files"),
+    click.option("--name", help="short name of the SOURCE; it starts every pseudonym  [default: hospital]"),
+    click.option("--kind", type=click.Choice(["dicom", "images"]), help="what the SOURCE holds  [default: dicom]"),
+    click.option("--table", help="the label table, inside the SOURCE"),
+    click.option("--format", help="how the table is laid out: a shipped name or a YAML file"),
+    click.option("--labels", help="the label set of the table: a shipped name or a YAML file"),
+)
+
+
+def _source_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that describe a SOURCE without a pipeline file."""
+    for option in reversed(_SOURCE_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,12 +81,7 @@ _stage_command("phantom", "Draw the synthetic cohort of a pipeline.")
 @click.argument("target", metavar="PIPELINE|SOURCE")
 @_OVERRIDES
 @click.option("--out", type=click.Path(path_type=Path), help="folder for the result; for a SOURCE")
-@click.option("--key", "key_file", help="the key of the pseudonyms; for a SOURCE of DICOM files")
-@click.option("--name", help="short name of the SOURCE; it starts every pseudonym  [default: hospital]")
-@click.option("--kind", type=click.Choice(["dicom", "images"]), help="what the SOURCE holds  [default: dicom]")
-@click.option("--table", help="the label table, inside the SOURCE")
-@click.option("--format", help="how the table is laid out: a shipped name or a YAML file")
-@click.option("--labels", help="the label set of the table: a shipped name or a YAML file")
+@_source_options
 @click.option("--again", is_flag=True, help="look for new files although nothing is known to have changed, as of a PACS")
 @click.option("--dry-run", is_flag=True, help="read headers only, write nothing, and print what would be taken and what not")
 def ingest(target: str, overrides: tuple[str, ...], out: Path | None, again: bool, dry_run: bool, **given: Any) -> None:
@@ -77,13 +90,17 @@ def ingest(target: str, overrides: tuple[str, ...], out: Path | None, again: boo
     PIPELINE is a YAML file. Without one, SOURCE is a folder, a zip file, a DICOMDIR, or the address of a DICOMweb
     service, and the result goes to the folder --out.
     """
-    if target.endswith((".yaml", ".yml")):
+    if _is_pipeline(target):
         surplus = [f"--{name.removesuffix('_file')}" for name, value in {**given, "out": out}.items() if value is not None]
         if surplus:
             raise ConfigError(f"{surplus[0]} is for a SOURCE; in a pipeline the file says it")
         _ingest_pipeline(Path(target), overrides, again=again, dry_run=dry_run)
     else:
         _ingest_source(target, overrides, out, given, again=again, dry_run=dry_run)
+
+
+def _is_pipeline(target: str) -> bool:
+    return target.endswith((".yaml", ".yml"))
 
 
 def _ingest_pipeline(path: Path, overrides: tuple[str, ...], *, again: bool, dry_run: bool) -> None:
@@ -101,7 +118,6 @@ def _ingest_source(
 ) -> None:
     from cxr.alone import run_alone
     from cxr.definition import define_ingest
-    from cxr.ingest.source.folder import files_of
 
     stage = define_ingest(target, given, overrides)
     if dry_run:
@@ -110,14 +126,21 @@ def _ingest_source(
     if out is None:
         raise ConfigError("--out FOLDER: missing, but needed to write the result")
     folder = out.absolute()
-    root = getattr(stage.source, "root", None)
-    files = None if root is None else files_of(root)
-    if files is not None and not files.only and folder.resolve().is_relative_to(files.root.resolve()):
-        raise ConfigError("--out lies in the SOURCE: ingest would read what it has written; choose another folder")
+    _refuse_place(folder, getattr(stage.source, "root", None), getattr(stage.source, "key_file", None))
     with _Terminal() as terminal:
         run_alone("cxr.ingest.stage", "ingest", stage, folder, terminal, again=again)
     for name, text in (("audit.html", "audit"), ("files.csv", "files"), ("manifest.parquet", "manifest")):
         click.echo(f"{text:10} {_short(folder / name)}")
+
+
+def _refuse_place(folder: Path, root: Path | None, key_file: Path | None) -> None:
+    from cxr.ingest.source.folder import files_of
+
+    files = None if root is None else files_of(root)
+    if files is not None and not files.only and folder.resolve().is_relative_to(files.root.resolve()):
+        raise ConfigError("--out lies in the SOURCE: ingest would read what it has written; choose another folder")
+    if key_file is not None and key_file.is_relative_to(folder):
+        raise ConfigError(f"'{key_file.name}' lies in --out; the key must not be kept with the data")
 
 
 def _print_forecast(source: Any, secondary_capture: bool, phantom: Path | None) -> None:
@@ -190,14 +213,23 @@ def key(file: Path) -> None:
 
 
 @cli.command()
-@_PIPELINE
+@click.argument("target", metavar="PIPELINE|SOURCE")
 @click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
-def file(pipeline: Path, numbers: tuple[int, ...]) -> None:
-    """Tell which source files the NUMBERS in a pipeline's files.csv stand for; the names are shown here and kept nowhere."""
+@_source_options
+def file(target: str, numbers: tuple[int, ...], **given: Any) -> None:
+    """Tell which source files the NUMBERS in files.csv stand for; the names are shown here and kept nowhere.
+
+    With the options that the SOURCE was ingested with.
+    """
     from cxr.ingest.source.resolve import resolve
 
-    loaded = _load(pipeline, ())
-    source = resolve(loaded.config.source, loaded.folder / "phantom" / "dicom")
+    if _is_pipeline(target):
+        loaded = _load(Path(target), ())
+        source = resolve(loaded.config.source, loaded.folder / "phantom" / "dicom")
+    else:
+        from cxr.definition import define_ingest
+
+        source = resolve(define_ingest(target, given).source, None)
     names = sorted(entry.name for entry in source.files.entries())
     for number in numbers:
         click.echo(f"{number}  {names[number - 1] if number <= len(names) else 'no such file'}")

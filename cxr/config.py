@@ -103,7 +103,7 @@ class DicomwebSource(ConfidentialSource):
 
     kind: Literal["dicomweb"]
     url: str = Field(pattern=r"^https?://", description="root of the DICOMweb service, like https://pacs.example/dicom-web")
-    query: dict[str, str] = Field(
+    query: Annotated[dict[str, str], "confidential"] = Field(
         default_factory=dict, description="which studies, as QIDO-RS matches them, like StudyDate: 20240101-20241231"
     )
     table: ExistingFile | None = Field(None, description="the label table")
@@ -272,6 +272,8 @@ class PipelineConfig(Section):
     def _workspace_apart(self) -> PipelineConfig:
         if isinstance(self.source, DicomSource | ImagesSource) and self.workspace.is_relative_to(self.source.root):
             raise ValueError("'workspace' lies in source.root: ingest would read what it has written; choose another folder")
+        if isinstance(self.source, ConfidentialSource) and self.source.key_file.is_relative_to(self.workspace):
+            raise ValueError(f"'{self.source.key_file.name}' lies in workspace; the key must not be kept with the data")
         return self
 
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from cxr.ingest.deidentify import key_check_value, read_key
+from cxr.ingest.deidentify import Pseudonyms, key_check_value, read_key
 
 _PACKAGE = Path(__file__).parent
 _NOT_CODE = {"cxr", "cxr.config", "cxr.config_paths", "cxr.stage", "cxr.errors", "cxr.tracking", "cxr.profile", "cxr.yamlfile"}
@@ -40,10 +40,10 @@ def digest_folder(path: Path) -> str:
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):  # a link may lead in a circle
-                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
-            else:
+            if not entry.is_dir(follow_symlinks=False):  # a link may lead in a circle
                 yield prefix + entry.name, _stat(entry)
+            elif os.access(entry.path, os.R_OK | os.X_OK):  # ingest records one that cannot be listed
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
 
 
 def _stat(entry: os.DirEntry[str]) -> os.stat_result:
@@ -73,6 +73,8 @@ def _collect(config: BaseModel, prefix: str, values: dict[str, Any], files: dict
         elif isinstance(value, Path):
             marks = (*info.metadata, *get_args(info.annotation))
             files[key] = key_check_value(read_key(value)) if "secret" in marks else _digest_path(value, bulk="bulk" in marks)
+        elif "confidential" in info.metadata:  # of a source with a key
+            files[key] = Pseudonyms("", read_key(vars(config)["key_file"])).name("key", digest_json(value))
         else:
             values[key] = value
 

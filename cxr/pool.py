@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from cxr.errors import CxrError, DataError
 
@@ -91,13 +91,20 @@ def run_tasks(
         CxrError: as raised by the work.
     """
     if workers == 0:
-        yield from (work(task, _unheard) for task in tasks)
+        yield from (_result(work, task) for task in tasks)
         return
     pool: _Pool[_Task, _Result] = _Pool(work, limits, after_death)
     try:
         yield from pool.run(tasks, workers)
     finally:
         pool.close()
+
+
+def _result(work: Work[_Task, _Result], task: _Task) -> _Result:
+    kind, content = _outcome(work, task, _unheard)
+    if isinstance(content, CxrError) and kind == "error":
+        raise content
+    return cast(_Result, content)
 
 
 def _unheard(item: int, *, limited: bool = True) -> None:

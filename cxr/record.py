@@ -15,6 +15,8 @@ from cxr.fingerprint import digest_file, digest_json
 
 NAME = "stage.json"
 ATTEMPT = "attempt.json"
+CLEARED = "cleared"
+"""Digest of an attempt that no fingerprint matches: of a folder that is known as ours, and not whole."""
 PIPELINE_RUN = "run.json"
 LOCK = ".lock"
 _LIBRARIES = ("torch", "timm", "numpy", "pandas", "scikit-learn", "pydicom", "imagecodecs", "albumentations", "mlflow")

@@ -21,6 +21,7 @@ from cxr.errors import CxrError, DataError
 from cxr.fingerprint import config_digests, digest_json
 from cxr.record import (
     ATTEMPT,
+    CLEARED,
     LOCK,
     NAME,
     PIPELINE_RUN,
@@ -130,7 +131,7 @@ def prepare(folder: Path, state: StageState, module: str) -> Attempt | None:
         if strange and not any((folder / name).exists() for name in (NAME, ATTEMPT)):
             raise DataError(f"{folder}: holds files that no stage wrote; move them away, or choose another workspace")
         # a mark that no fingerprint matches: a kill from here on leaves a folder that is known as ours, and not whole
-        write_json(folder / ATTEMPT, Attempt(digest="cleared", run_id=""))
+        write_json(folder / ATTEMPT, Attempt(digest=CLEARED, run_id=""))
         (folder / NAME).unlink(missing_ok=True)
         for path in folder.iterdir():
             if path.name in keep:

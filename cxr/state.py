@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cxr.record import Fingerprint, StageRecord, read_attempt, read_record
+from cxr.record import CLEARED, Fingerprint, StageRecord, read_attempt, read_record
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def state_of(name: str, fingerprint: Fingerprint, folder: Path) -> StageState:
         if attempt is not None and attempt.digest == fingerprint.digest:
             return StageState(name, "interrupted", "it was begun and not finished; it goes on", fingerprint=fingerprint)
         begun = "it was begun otherwise and not finished; that is replaced"
-        reason = begun if attempt is not None and attempt.run_id else "it has not run yet"
+        reason = begun if attempt is not None and attempt.digest != CLEARED else "it has not run yet"
         return StageState(name, "due", reason, fingerprint=fingerprint)
     changed = fingerprint.differences(record.fingerprint)
     reason = _summary(changed) or record.damage(folder)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxr.errors import ConfigError
+from cxr.errors import ConfigError, DataError
 from cxr.ingest.source.entry import Entry
 from cxr.ingest.source.folder import FolderFiles
 from cxr.pool import At, Death
@@ -154,3 +154,16 @@ class OddFiles:
             odd.mark = str(self.scratch / "crashed") if "once" in name else ""
             return odd
         return data
+
+
+class SilentFiles:
+    """A source that cannot be reached."""
+
+    def entries(self) -> Iterator[Entry]:
+        raise DataError("the PACS does not answer")
+
+    def fetch(self, name: str) -> bytes:
+        raise DataError("the PACS does not answer")
+
+    def head(self, name: str, size: int) -> bytes:
+        raise DataError("the PACS does not answer")

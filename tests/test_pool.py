@@ -115,7 +115,7 @@ def test_result_larger_than_a_pipe_holds_comes_whole(run):
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_error_a_user_can_act_on_reaches_the_caller_as_it_is(run, workers):
-    with pytest.raises(ConfigError, match="^the user's own words$"):
+    with pytest.raises(ConfigError, match=r"^the user's own words$"):
         run(("x", "config"), ("x",), workers=workers)
     assert not children()
 

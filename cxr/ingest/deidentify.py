@@ -19,7 +19,7 @@ from typing import Literal
 from cxr.errors import ConfigError, CxrError
 
 _KEY_BYTES = 32
-Kind = Literal["patient", "study", "file", "instance", "key", "uid", "date"]
+Kind = Literal["patient", "study", "file", "instance", "key", "uid", "date", "stamp"]
 _LONGEST_SHIFT = 3650
 """Days: long enough to hide season and year, short enough to keep the decade of the equipment."""
 

@@ -16,6 +16,8 @@ from cxr.stage import Progress
 
 _HEAD = 1 << 16
 """Bytes that hold the header of nearly every radiograph."""
+_CUT = ("truncated", "unreadable", "no-pixels")
+"""What a whole file may be taken for where only its first part is looked at, which may end between two elements."""
 _EXAMPLES = 3
 
 
@@ -43,7 +45,7 @@ class ForecastRow:
     @property
     def meaning(self) -> str:
         """The codes in words."""
-        return "; ".join(CODES[code][1] for code in self.code.split()) or "would be taken as it is"
+        return "; ".join(CODES[code][1] for code in self.code.split()) or "would be taken"
 
 
 def forecast(source: Source, phantom: Path | None, progress: Progress, *, secondary_capture: bool) -> list[ForecastRow]:
@@ -89,6 +91,6 @@ def _judge(files: Files, name: str, options: ReadOptions) -> tuple[str, ...]:
     try:
         return judge_header(head, options).codes
     except Refused as refused:
-        if len(head) < _HEAD or refused.code not in ("truncated", "unreadable"):
+        if len(head) < _HEAD or refused.code not in _CUT:
             raise
     return judge_header(files.fetch(name), options).codes  # a long header: look at all of it

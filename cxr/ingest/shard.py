@@ -167,7 +167,7 @@ def _process_file(task: ShardTask, index: int, images: list[Grey], at: At) -> Re
         return Record(file, (refused.code,), refused.detail)
     except MemoryError:  # while it was fetched or made small
         return Record(file, ("too-much-memory",))
-    image = _columns(reading.pseudonyms, radiograph, name) | {"shard": task.shard, "row": len(images) - 1}
+    image = _columns(reading, radiograph, name) | {"shard": task.shard, "row": len(images) - 1}
     codes = (*radiograph.codes, *filter(None, (fate,)))
     return Record(file, codes, "", _key(reading, radiograph, name), image)
 
@@ -200,9 +200,11 @@ def _key(reading: Reading, radiograph: Radiograph, name: str) -> str:
     return reading.pseudonyms.name("key", key)
 
 
-def _columns(names: Pseudonyms, radiograph: Radiograph, name: str) -> dict[str, Any]:
-    own = radiograph.identifiers
-    stem = Path(name).stem
+def _columns(reading: Reading, radiograph: Radiograph, name: str) -> dict[str, Any]:
+    own, names = radiograph.identifiers, reading.pseudonyms
+    layout = reading.layout
+    # where file names alone repeat, as "view1_frontal", the table compares more of the path
+    stem = layout.key_of(name) if layout is not None and layout.of_file else Path(name).stem
     instance = names.name("instance", own.get("SOPInstanceUID", stem))
     height, width = radiograph.pixels.shape
     return {

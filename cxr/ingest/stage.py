@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -94,7 +95,7 @@ def _labels(config: IngestStage, source: ResolvedSource) -> Labels:
     layout = read_format(source.format)
     if source.published and not layout.patient:
         raise DataError(f"{source.format}: 'patient' must name a column: without it images of one patient leak over splits")
-    return Labels(names.names, layout, read_table(source.table, layout, names))
+    return Labels(names.names, layout, read_table(source.table, layout, names, published=source.published))
 
 
 def _plan(
@@ -105,7 +106,9 @@ def _plan(
         path.mkdir(exist_ok=True)
     if not (folder / "journal.sqlite").exists():  # shards that no journal knows may hold anything
         journal.sweep((store, records), {})
-    stamps = {name: listed.entry.stamp for name, listed in listing.items() if not listed.entry.code}
+    # keyed: the time of a file's change is often the time of the examination
+    stamp = source.pseudonyms.name
+    stamps = {name: stamp("stamp", listed.entry.stamp) for name, listed in listing.items() if not listed.entry.code}
     reader = _reader(config, source.pseudonyms, labels.layout)
     plan = journal.plan(folder / "journal.sqlite", stamps, reader, config.ingest.shard_files)
     journal.sweep((store, records), plan.shards)
@@ -214,8 +217,10 @@ def _report(joined: Joined, labels: Labels, plan: journal.Plan, listed: int, con
     run.metrics(metrics(counts))
     run.artifact(folder / "files.csv")
     store = ImageStore(folder / "store")
-    for name, sheet in (("audit.html", True), ("audit_numbers.html", False)):  # a tracking server is read by more people
-        write_page(folder / name, counts, joined.files, joined.manifest, store, title="Ingest", notes=warnings, sheet=sheet)
+    page = partial(write_page, counts=counts, files=joined.files, manifest=joined.manifest, store=store, notes=warnings)
+    title = str(joined.manifest.frame["source"].iloc[0])
+    page(folder / "audit.html", title=title, sheet=True)
+    page(folder / "audit_numbers.html", title=title, sheet=False)  # a tracking server is read by more people
     run.artifact(folder / "audit_numbers.html")
     outcomes: dict[str, int] = {name: number for name, number in counts.outcomes.items() if number}
     shares = ", ".join(f"{number} {name}" for name, number in outcomes.items())

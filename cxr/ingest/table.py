@@ -49,8 +49,14 @@ class LabelTable:
         return len(self.keys)
 
 
-def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
+def read_table(path: Path, layout: TableFormat, labels: LabelSet, *, published: bool = True) -> LabelTable:
     """Read a label table.
+
+    Args:
+        path: the file.
+        layout: how it is laid out.
+        labels: what it may say.
+        published: whether a message may quote what a cell says; in a hospital's own table it may name a patient.
 
     Raises:
         DataError: a column is missing, a key stands twice, or a cell means nothing; names row and column.
@@ -64,7 +70,7 @@ def read_table(path: Path, layout: TableFormat, labels: LabelSet) -> LabelTable:
     context = _context(path, table, layout)
     if layout.patient:
         _refuse_first(path, table, context["patient"] == "", layout.patient, "names no patient")
-    codes = _codes(path, table, layout.findings, labels)
+    codes = _codes(path, table, layout.findings, labels, published)
     return LabelTable(keys.tolist(), codes, context, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
@@ -150,10 +156,10 @@ def _refuse_first(path: Path, table: pd.DataFrame, wrong: pd.Series[bool], colum
 
 
 def _codes(
-    path: Path, table: pd.DataFrame, findings: FindingsInOneColumn | FindingsInColumns, labels: LabelSet
+    path: Path, table: pd.DataFrame, findings: FindingsInOneColumn | FindingsInColumns, labels: LabelSet, published: bool
 ) -> npt.NDArray[np.int8]:
     if isinstance(findings, FindingsInOneColumn):
-        return _codes_of_list(path, table, findings, labels)
+        return _codes_of_list(path, table, findings, labels, published)
     return np.stack([_codes_of_column(path, table, findings, labels, name) for name in labels.names], axis=1)
 
 
@@ -174,7 +180,9 @@ def _codes_of_column(
     return np.asarray(codes, np.int8)
 
 
-def _codes_of_list(path: Path, table: pd.DataFrame, findings: FindingsInOneColumn, labels: LabelSet) -> npt.NDArray[np.int8]:
+def _codes_of_list(
+    path: Path, table: pd.DataFrame, findings: FindingsInOneColumn, labels: LabelSet, published: bool
+) -> npt.NDArray[np.int8]:
     _require(path, table, findings.column)
     column = table[findings.column]
     blank = np.array([label.blank_code for label in labels.labels], np.int8)
@@ -183,7 +191,8 @@ def _codes_of_list(path: Path, table: pd.DataFrame, findings: FindingsInOneColum
     unread = column.map(lambda cell: isinstance(distinct[cell], str))
     if unread.any():
         first = column[unread].iloc[0]
-        _refuse_first(path, table, unread, findings.column, str(distinct[first]))
+        problem = str(distinct[first]) if published else f"holds something that is no label of {labels.name}"
+        _refuse_first(path, table, unread, findings.column, problem)
     return np.stack([np.asarray(distinct[cell]) for cell in column])
 
 

@@ -16,7 +16,7 @@ import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from pydicom import uid
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-Kind = Literal["name", "number", "uid", "date", "time"]
+Kind = Literal["name", "number", "uid", "date", "study date", "time", "moment"]
 PLANTED: dict[str, Identifier] = {}
 """Every identifier, by its place."""
 
@@ -46,10 +46,13 @@ class Identifier:
 
     def spellings(self) -> set[str]:
         """The text, and how a program might write it instead."""
-        if self.kind == "date":
+        if self.kind in ("date", "study date"):
             day = date.fromisoformat(self.text)
             formats = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%Y:%m:%d")
             return {day.strftime(form) for form in formats}
+        if self.kind == "moment":
+            when = datetime.fromtimestamp(int(self.text), UTC)
+            return {self.text, when.strftime("%Y%m%d"), when.strftime("%Y-%m-%d")}
         if self.kind == "time":
             return {self.text, f"{self.text[:2]}:{self.text[2:4]}:{self.text[4:]}"}
         return {self.text, self.text.upper(), self.text.lower()}
@@ -61,7 +64,7 @@ def plant(place: str, kind: Kind = "name") -> str:
         number = int.from_bytes(hashlib.sha256(place.encode()).digest()[:12], "big")
         PLANTED[place] = Identifier(_text(number, kind), kind)
     text = PLANTED[place].text
-    return text.replace("-", "") if kind == "date" else text
+    return text.replace("-", "") if kind in ("date", "study date") else text
 
 
 def _text(number: int, kind: Kind) -> str:
@@ -75,6 +78,10 @@ def _text(number: int, kind: Kind) -> str:
             return f"1.2.276.0.7.{1 + number % 9}{digits[:12]}"
         case "date":
             return (date(1930, 1, 1) + timedelta(number % 9000)).isoformat()
+        case "study date":  # what it is shifted to is none of the other dates
+            return (date(1995, 1, 1) + timedelta(number % 7000)).isoformat()
+        case "moment":
+            return str(1_420_000_000 + number % 100_000_000)
         case "time":
             return f"{number % 24:02d}{number // 24 % 60:02d}{number // 1440 % 60:02d}.{digits[-6:]}"
 
@@ -140,7 +147,7 @@ _DATES = (
 )  # fmt: skip
 _OWN: tuple[tuple[str, Kind], ...] = (
     ("PatientID", "number"), ("AccessionNumber", "number"), ("StudyInstanceUID", "uid"), ("SOPInstanceUID", "uid"),
-    ("StudyDate", "date"),
+    ("StudyDate", "study date"),
 )  # fmt: skip
 _TIMES = ("PatientBirthTime", "StudyTime", "AcquisitionTime")
 
@@ -286,9 +293,12 @@ def cases() -> list[Case]:
         new("view-unknown", **odd, WindowCenter="100", WindowWidth="200"),
         new("window-unusable", WindowCenter=word("WindowCenter"), WindowWidth="200"),
         new(SpecificCharacterSet=word("SpecificCharacterSet")),
-        new("padding", PixelPaddingValue=digits("PixelPaddingValue")),
+        new(PixelPaddingValue=digits("PixelPaddingValue")),
         new(
-            WindowCenter=digits("WindowCenter"), WindowWidth=digits("WindowWidth"), RescaleIntercept=digits("RescaleIntercept")
+            "window-out-of-range",
+            WindowCenter=digits("WindowCenter"),
+            WindowWidth=digits("WindowWidth"),
+            RescaleIntercept=digits("RescaleIntercept"),
         ),
         new(PatientAge=word("PatientAge"), StudyDate=word("StudyDate")),
     ]
@@ -354,6 +364,8 @@ def write_folder(root: Path) -> dict[str, str]:
         path = root / plant(f"folder {number % 7}") / f"{number:02d} {plant(f'file name {number}')}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(case.content)
+        when = int(plant(f"time of file {number}", "moment"))  # of an archive's file, often that of the examination
+        os.utime(path, (when, when))
         expected[str(path.relative_to(root))] = case.code
     _write_archives(root)
     _write_medium(root / plant("folder of a medium"))
@@ -408,7 +420,7 @@ def _write_table(path: Path) -> None:
 
 
 class Search:
-    """Finds identifiers in bytes, however they are written: in any case, as UTF-8 or UTF-16, base64, hexadecimal, or digested."""
+    """Finds identifiers in bytes, in any case, as UTF-8, UTF-16, base64 or hexadecimal, or digested without a key."""
 
     def __init__(self, planted: Mapping[str, Identifier]) -> None:
         self._places: dict[bytes, str] = {}
@@ -437,12 +449,12 @@ class Search:
         return np.flatnonzero(np.isin(words, self._starts)).tolist()
 
     def in_folder(self, folder: Path) -> dict[str, set[str]]:
-        """Places by the file in which their identifiers stand; names of files and folders count, and what is packed is unpacked."""
+        """Places by the file in which their identifiers stand; their names and times count, and what is packed is unpacked."""
         hits = {}
         for path in [folder, *sorted(folder.rglob("*"))]:
             name = path.relative_to(folder.parent).as_posix()
-            target = os.readlink(path).encode() if path.is_symlink() else b""
-            hits[name] = self.in_bytes(name.encode() + b"\n" + target)
+            told = f"{name}\n{path.lstat().st_mtime:.0f}\n{os.readlink(path) if path.is_symlink() else ''}"
+            hits[name] = self.in_bytes(told.encode())
             if path.is_file():
                 hits[name] |= self.in_bytes(path.read_bytes()) | self.in_bytes("\n".join(_unpacked(path)).encode())
         return {name: places for name, places in hits.items() if places}

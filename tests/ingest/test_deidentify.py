@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import re
 import stat
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -127,3 +129,42 @@ def test_age_is_pooled_above_89_and_implausible_outside_0_to_120(text, years, im
 def test_age_of_any_text_is_unknown_or_whole_years_from_0_to_90(text):
     years, implausible = pooled_age(text)
     assert math.isnan(years) or (0 <= years <= 90 and years == int(years) and not implausible)
+
+
+def test_uid_is_a_valid_one_that_does_not_show_the_original():
+    # PS3.5 9.1 and B.2: digits and points, no leading zero, at most 64 characters; "2.25." and one number of 128 bits
+    originals = [f"1.2.840.{number}" for number in range(500)]
+    made = [Pseudonyms("a", KEY).uid(original) for original in originals]
+    assert len(set(made)) == 500
+    assert all(re.fullmatch(r"2\.25\.(0|[1-9]\d{0,38})", uid) and len(uid) <= 64 for uid in made)
+    assert made == [Pseudonyms("b", KEY).uid(original) for original in originals]  # one object in two sources is one object
+    assert not set(made) & {Pseudonyms("a", OTHER).uid(original) for original in originals}
+
+
+def test_uid_of_a_public_source_and_a_missing_one_stay():
+    assert Pseudonyms("nih", None).uid("1.2.3") == "1.2.3"
+    assert Pseudonyms("a", KEY).uid("") == ""
+
+
+@given(st.dates(min_value=date(1950, 1, 1)), st.integers(0, 4000), st.text(min_size=1, max_size=12))
+def test_dates_of_a_patient_are_all_moved_back_by_the_same_days(first, later, patient):
+    names = Pseudonyms("a", KEY)
+    second = first + timedelta(days=later) if first < date(9900, 1, 1) else first
+    moved = [date.fromisoformat(names.date(patient, day.strftime("%Y%m%d").zfill(8))) for day in (first, second)]
+    assert moved[1] - moved[0] == second - first
+    assert 1 <= (first - moved[0]).days <= 3650
+
+
+def test_dates_of_two_patients_or_under_two_keys_are_moved_by_other_days():
+    names = (Pseudonyms("a", KEY), Pseudonyms("a", OTHER))
+    moved = {each.date(f"p{patient}", "20240229") for patient in range(50) for each in names}
+    assert len(moved) > 90
+
+
+@pytest.mark.parametrize("text", ["", "2024", "20241301", "20240230", "2024-02-29", "DOE^JANE", "00010101"])
+def test_text_that_is_no_date_leaves_nothing(text):
+    assert Pseudonyms("a", KEY).date("p", text) == ""
+
+
+def test_date_of_a_public_source_stays():
+    assert Pseudonyms("nih", None).date("p", "20240229") == "2024-02-29"

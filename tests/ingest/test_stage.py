@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
+import os
 import shutil
+import stat
+import time
+import zipfile
 from pathlib import Path
 
 import imagecodecs
@@ -17,13 +22,15 @@ import yaml
 from cxr.config import DicomSource, ImagesSource, IngestConfig, IngestStage
 from cxr.errors import ConfigError, DataError
 from cxr.ingest import shard as shard_module
+from cxr.ingest import stage as stage_module
 from cxr.ingest.deidentify import make_key, read_key
 from cxr.ingest.outcome import CODES
-from cxr.ingest.shard import read_records
+from cxr.ingest.read import normalise
+from cxr.ingest.shard import Reading, ShardTask, read_records
 from cxr.ingest.stage import run
 from cxr.ingest.store import ImageStore
 from cxr.labels import UNCERTAIN, UNKNOWN
-from cxr.manifest import read_manifest
+from cxr.manifest import Manifest, read_manifest
 from cxr.stage import StageContext
 
 LABELS = {"name": "two", "labels": [{"name": "Mass"}, {"name": "Effusion", "synonyms": ["Erguss"]}]}
@@ -51,6 +58,9 @@ def words(seed: int, height: int = 20, width: int = 16) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
 
 
+POOLWORK = Path(__file__).parents[1]
+
+
 @dataclasses.dataclass
 class Run:
     folder: Path
@@ -65,6 +75,10 @@ class Run:
 
     def codes(self) -> list[str]:
         return self.files["codes"].tolist()
+
+    def images(self) -> np.ndarray:
+        frame = self.manifest.frame
+        return ImageStore(self.folder / "store").gather(frame["shard"].to_numpy(), frame["row"].to_numpy())
 
 
 @pytest.fixture
@@ -320,3 +334,385 @@ def test_file_name_that_is_not_utf_8_does_not_stop_the_stage(stage, hospital):
     ward = stage(hospital)
     ward()
     assert (ward.codes()[0], ward.codes()[8]) == ("not-labelled", "not-labelled duplicate")  # it is sorted first
+
+
+@pytest.fixture
+def unlabelled(hospital):
+    """The same source without a label table."""
+    (hospital.root / "labels.csv").unlink()
+    return hospital.model_copy(update={"table": None, "format": None})
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """The names of the files that were read, in this process."""
+    names: list[str] = []
+    real = shard_module._process_file
+
+    def note(task, index, images, at):
+        names.append(task.names[index])
+        return real(task, index, images, at)
+
+    monkeypatch.setattr(shard_module, "_process_file", note)
+    return names
+
+
+def but_for_place(manifest: Manifest) -> pd.DataFrame:
+    return manifest.frame.drop(columns=["shard", "row"])
+
+
+def assert_same(one: Run, other: Run) -> None:
+    """Two runs gave the same but for the place of the images in the store."""
+    pd.testing.assert_frame_equal(but_for_place(one.manifest), but_for_place(other.manifest))
+    assert np.array_equal(one.images(), other.images())
+    pd.testing.assert_frame_equal(one.files, other.files)
+
+
+def test_second_run_over_a_grown_source_reads_only_the_new_files(stage, hospital, fetched, build, write):
+    ward = stage(hospital)
+    ward()
+    assert len(fetched) == 9
+    fetched.clear()
+    # sorted before the file whose pixels it repeats, which becomes the duplicate: not only the new files' rows change
+    for name, seed in (("a0.dcm", 3), ("x9.dcm", 91)):
+        header = build(words(seed), PatientID="p1", StudyInstanceUID=f"1.2.{seed}", SOPInstanceUID=f"1.4.{seed}")
+        write(header, hospital.root / name)
+    result = ward()
+    assert sorted(fetched) == ["a0.dcm", "x9.dcm"]
+    assert not [warning for warning in result.warnings if "again" in warning]
+    fresh = stage(hospital, folder="fresh")
+    fresh()
+    assert_same(ward, fresh)
+
+
+def test_second_run_of_an_unchanged_source_reads_nothing_and_changes_nothing(stage, hospital, fetched):
+    ward = stage(hospital)
+    ward()
+    before = {path: digest for path, (digest, _) in digest_tree(ward.folder).items() if "audit" not in path}
+    fetched.clear()
+    ward()
+    assert not fetched
+    assert {path: digest for path, (digest, _) in digest_tree(ward.folder).items() if "audit" not in path} == before
+
+
+def test_nothing_of_a_removed_file_stays(stage, hospital, fetched):
+    ward = stage(hospital, keep_quarantined=True)
+    ward()
+    gone, image = ward.files.loc[3, ["file", "image_id"]]
+    letter = ward.files.loc[8, "file"]
+    (hospital.root / "deep/3.dcm").unlink()
+    (hospital.root / "x8.txt").unlink()
+    fetched.clear()
+    result = ward()
+    assert any("shards are read again, since files of theirs are gone" in text for text in result.warnings)
+    assert len(fetched) < 7, "a shard without a removed file was read again"
+    told = [str(path) for path in ward.folder.rglob("*")]
+    for path in (path for path in ward.folder.rglob("*") if path.is_file() and path.suffix != ".sqlite"):
+        assert gone.encode() not in path.read_bytes(), path
+        assert image.encode() not in path.read_bytes(), path
+    assert not [path for path in told if letter.rpartition(":")[2] in path]
+    stored = sum(len(np.load(path)) for path in (ward.folder / "store").glob("*.npy"))
+    records = [record for path in (ward.folder / "records").iterdir() for record in read_records(path)]
+    assert stored == sum(bool(record.image) for record in records) == 7
+    fresh = stage(hospital, folder="fresh")
+    fresh()
+    assert_same(ward, fresh)
+
+
+def test_changed_file_is_read_again(stage, hospital, fetched, build, write):
+    ward = stage(hospital)
+    ward()
+    fetched.clear()
+    write(build(words(70), PatientID="p1", StudyInstanceUID="1.2.3", SOPInstanceUID="1.3.3"), hospital.root / "deep/3.dcm")
+    ward()
+    assert "deep/3.dcm" in fetched
+    fresh = stage(hospital, folder="fresh")
+    fresh()
+    assert_same(ward, fresh)
+
+
+@pytest.mark.parametrize("change", [{"size": 48}, {"fit": "crop"}, {"bits": 16}, {"keep_quarantined": True}])
+def test_change_of_how_files_are_read_reads_all_again_and_says_so(stage, hospital, fetched, change):
+    stage(hospital)()
+    fetched.clear()
+    ward = stage(hospital)
+    ward.config = ward.config.model_copy(update={"ingest": ward.config.ingest.model_copy(update=change)})
+    result = ward()
+    assert len(fetched) == 9
+    (name,) = change
+    assert any(text.startswith("all 9 files are read again: ") and f"ingest.{name} changed" in text for text in result.warnings)
+    assert len(list((ward.folder / "store").glob("shard-*"))) == 3
+    fresh = stage(hospital, folder="fresh")
+    fresh.config = ward.config
+    fresh()
+    assert_same(ward, fresh)
+
+
+def test_new_version_of_the_normaliser_reads_all_again_and_says_so(stage, hospital, fetched, monkeypatch):
+    ward = stage(hospital)
+    ward()
+    fetched.clear()
+    monkeypatch.setattr(normalise, "VERSION", normalise.VERSION + 1)
+    result = ward()
+    assert len(fetched) == 9
+    assert any("the normaliser changed from version" in text for text in result.warnings)
+
+
+@pytest.mark.parametrize("change", [{"shard_files": 2}, {"workers": 1}, {"file_seconds": 5.0}])
+def test_change_that_does_not_touch_the_result_reads_nothing_again(stage, hospital, fetched, change):
+    stage(hospital)()
+    fetched.clear()
+    ward = stage(hospital)
+    ward.config = ward.config.model_copy(update={"ingest": ward.config.ingest.model_copy(update=change)})
+    ward()
+    assert not fetched
+
+
+def test_store_without_a_journal_is_not_believed(stage, hospital):
+    fresh = stage(hospital, folder="fresh")
+    fresh()
+    ward = stage(hospital)
+    old = stage(hospital.model_copy(update={"name": "other"}))
+    old()
+    (ward.folder / "journal.sqlite").unlink()  # as of a version that kept none
+    ward()
+    assert_same(ward, fresh)
+
+
+def test_source_without_a_label_table_gives_images_without_labels(stage, unlabelled):
+    ward = stage(unlabelled)
+    result = ward()
+    assert ward.codes() == ["", "", "", "", "", "duplicate", "duplicate-other-patient", "", "unreadable"]
+    assert result.counts["images"] == 6
+    assert (ward.manifest.label_codes() == UNKNOWN).all()
+
+
+def test_no_label_set_at_all_will_do(stage, unlabelled):
+    ward = stage(unlabelled)
+    ward.config = ward.config.model_copy(update={"labels": None})
+    ward()
+    assert ward.manifest.label_names == ()
+
+
+def test_label_table_needs_a_label_set(stage, hospital):
+    ward = stage(hospital)
+    ward.config = ward.config.model_copy(update={"labels": None})
+    with pytest.raises(DataError, match="labels: missing"):
+        ward()
+
+
+def test_16_bits_are_kept_where_asked_for(stage, unlabelled, build, write):
+    rising = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    write(build(rising, BitsStored=12, PatientID="p7", SOPInstanceUID="1.3.99"), unlabelled.root / "deep/16.dcm")
+    ward = stage(unlabelled, bits=16)
+    ward.config = ward.config.model_copy(update={"ingest": ward.config.ingest.model_copy(update={"size": 64})})
+    ward()
+    image = ward.images()[2]  # deep/16.dcm
+    assert image.dtype == np.uint16
+    assert np.array_equal(image, np.round(rising * (65535 / 4095)))
+    assert json.loads((ward.folder / "store/store.json").read_text())["bits"] == 16
+
+
+def test_audit_pages_are_there_and_the_one_for_the_server_shows_no_image(stage, hospital, recording_run):
+    ward = stage(hospital)
+    ward()
+    page, numbers = ((ward.folder / name).read_text() for name in ("audit.html", "audit_numbers.html"))
+    assert "data:image/jpeg" in page
+    assert "data:image/jpeg" not in numbers
+    assert "data:image/png" not in numbers
+    assert "audit_numbers.html" in recording_run.artifacts
+    assert "audit.html" not in recording_run.artifacts
+
+
+def test_quarantined_files_are_kept_only_where_asked_for_and_for_their_owner_alone(stage, hospital, write):
+    write(b"", hospital.root / "x9.dcm")
+    ward = stage(hospital)
+    ward()
+    assert not (ward.folder / "quarantine").exists()
+    keeper = stage(hospital, keep_quarantined=True)
+    keeper()
+    folder = keeper.folder / "quarantine"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"a letter"]
+    assert all(path.name.startswith(keeper.files.loc[8, "file"].replace(":", "-")) for path in folder.iterdir())
+
+
+def test_copies_of_quarantined_files_are_deleted_when_they_are_no_longer_asked_for(stage, hospital):
+    stage(hospital, keep_quarantined=True)()
+    ward = stage(hospital)
+    ward()
+    assert not list((ward.folder / "quarantine").iterdir())
+
+
+def test_copy_of_a_file_that_is_whole_by_now_is_deleted(stage, hospital, build, write):
+    stage(hospital, keep_quarantined=True)()
+    write(build(words(77), PatientID="p4", StudyInstanceUID="1.2.77", SOPInstanceUID="1.3.78"), hospital.root / "x8.txt")
+    ward = stage(hospital, keep_quarantined=True)
+    ward()
+    assert not list((ward.folder / "quarantine").iterdir())
+
+
+def test_archive_in_the_source_and_a_file_that_a_dicomdir_misses(stage, hospital, build, write, tmp_path):
+    packed = write(build(words(40), PatientID="p7", StudyInstanceUID="1.2.40", SOPInstanceUID="1.3.40"), tmp_path / "z.dcm")
+    with zipfile.ZipFile(hospital.root / "y.zip", "w") as archive:
+        archive.write(packed, "inner/z.dcm")
+        archive.writestr("../evil.dcm", b"x")
+    ward = stage(hospital)
+    ward()
+    assert ward.files["number"].tolist()[:11] == [*map(str, range(1, 12))]
+    assert sorted(ward.codes()[9:11]) == ["archive-unsafe", "not-labelled"]
+    assert len(ward.manifest.frame) == 7
+    assert "evil" not in (ward.folder / "files.csv").read_text()
+
+
+@pytest.fixture
+def odd_files(stage, unlabelled, monkeypatch, tmp_path, build, write):
+    """A source in which some files misbehave by their names; see tests/poolwork.py. Gives the prepared run."""
+    monkeypatch.syspath_prepend(POOLWORK)
+    poolwork = importlib.import_module("poolwork")
+    real = stage_module.resolve
+
+    def resolve(source, phantom):
+        found = real(source, phantom)
+        return dataclasses.replace(found, files=poolwork.OddFiles(found.files, tmp_path))
+
+    monkeypatch.setattr(stage_module, "resolve", resolve)
+
+    def prepare(*names, workers=1, **ingest) -> Run:
+        for index, name in enumerate(names):
+            header = build(words(100 + index), PatientID="p7", StudyInstanceUID="1.2.40", SOPInstanceUID=f"1.3.10{index}")
+            write(header, unlabelled.root / "deep" / name)
+        return stage(unlabelled, workers=workers, **ingest)
+
+    return prepare
+
+
+def code_of(ward: Run, name: str) -> str:
+    files = sorted(path.relative_to(ward.config.source.root).as_posix() for path in ward.config.source.root.rglob("*.*"))
+    return ward.codes()[files.index(f"deep/{name}")]
+
+
+def test_file_that_kills_the_reader_costs_one_file_which_is_named(odd_files):
+    ward = odd_files("2-crash.dcm", keep_quarantined=True)
+    result = ward()
+    assert code_of(ward, "2-crash.dcm") == "reader-died"
+    assert result.counts["images"] == 6
+    assert any("a worker process ended twice while it read file 3; the file is left out" in text for text in result.warnings)
+    killer = ward.files.loc[2, "file"].replace(":", "-")
+    (copy,) = (ward.folder / "quarantine").glob(f"{killer}*")
+    assert copy.read_bytes() == (ward.config.source.root / "deep/2-crash.dcm").read_bytes()
+
+
+def test_file_that_kills_while_it_is_fetched_costs_one_file(odd_files):
+    ward = odd_files("2-crash-in-fetch.dcm")
+    ward()
+    assert code_of(ward, "2-crash-in-fetch.dcm") == "reader-died"
+    assert len(ward.manifest.frame) == 6
+
+
+def test_file_that_kills_the_reader_once_is_read_again_and_taken_with_a_flag(odd_files):
+    ward = odd_files("2-crash-once.dcm", keep_quarantined=True)
+    result = ward()
+    assert code_of(ward, "2-crash-once.dcm") == "read-again"
+    assert result.counts["images"] == 7
+    assert any("read again by itself, the file was whole" in text for text in result.warnings)
+    assert len(list((ward.folder / "quarantine").iterdir())) == 1  # the letter
+
+
+def test_file_that_hangs_the_reader_costs_one_file(odd_files):
+    ward = odd_files("2-hang.dcm", file_seconds=2)
+    start = time.monotonic()
+    result = ward()
+    assert time.monotonic() - start < 30
+    assert code_of(ward, "2-hang.dcm") == "too-slow"
+    assert result.counts["images"] == 6
+    assert any("took longer than ingest.file_seconds" in text for text in result.warnings)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_file_too_large_for_the_memory_costs_one_file(odd_files, workers):
+    ward = odd_files("2-out-of-memory.dcm", workers=workers)
+    ward()
+    assert code_of(ward, "2-out-of-memory.dcm") == "too-much-memory"
+    assert len(ward.manifest.frame) == 6
+
+
+def test_three_bad_files_in_one_shard_are_told_apart_and_the_result_is_that_without_them(odd_files, stage, unlabelled):
+    ward = odd_files("0-crash.dcm", "0-hang.dcm", "0-out-of-memory.dcm", file_seconds=2, workers=2)
+    ward()
+    for name in ("0-crash.dcm", "0-hang.dcm", "0-out-of-memory.dcm"):
+        (unlabelled.root / "deep" / name).unlink()
+    clean = stage(unlabelled, folder="clean")
+    clean()
+    assert np.array_equal(ward.images(), clean.images())
+    pd.testing.assert_frame_equal(but_for_place(ward.manifest), but_for_place(clean.manifest))
+
+
+def test_memory_limit_of_a_file_does_not_count_the_images_of_its_shard(stage, unlabelled, build, write):
+    for index in range(12):
+        names = {"PatientID": "p7", "StudyInstanceUID": "1.2.40", "SOPInstanceUID": f"1.5.{index}"}
+        write(build(words(300 + index), **names), unlabelled.root / f"{index}.dcm")
+    ward = stage(unlabelled, workers=1, shard_files=24, file_megabytes=64, bits=16)
+    ward.config = ward.config.model_copy(update={"ingest": ward.config.ingest.model_copy(update={"size": 2048})})
+    ward()
+    assert not [codes for codes in ward.codes() if "memory" in codes]
+    assert len(ward.manifest.frame) == 18
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_store_that_cannot_be_written_is_an_error_of_one_line(stage, unlabelled, workers, monkeypatch):
+    ward = stage(unlabelled, workers=workers)
+    real = stage_module.describe_store
+
+    def full(folder, preprocessing):
+        real(folder, preprocessing)
+        shutil.rmtree(folder)
+
+    monkeypatch.setattr(stage_module, "describe_store", full)
+    with pytest.raises(DataError, match="store: cannot be written: No such file or directory"):
+        ward()
+
+
+def test_task_does_not_show_what_it_holds(hospital, tmp_path):
+    source = stage_module.resolve(hospital, None)
+    nowhere = tmp_path / "nowhere"
+    reading = Reading(source.files, "dicom", source.pseudonyms, None, None, None, nowhere, nowhere)
+    assert "DOE" not in repr(ShardTask(0, ("DOE^JANE.dcm",), reading))
+    assert str(tmp_path) not in repr(ShardTask(0, ("DOE^JANE.dcm",), reading))
+
+
+def test_two_files_of_one_public_name_are_both_kept_in_quarantine(stage, published):
+    (published.root / "more/3.png").write_bytes(b"one")
+    (published.root / "more_3.png").write_bytes(b"other")
+    (published.root / ("long" * 60 + ".png")).write_bytes(b"third")
+    public = stage(published, keep_quarantined=True)
+    public()
+    assert sorted(path.read_bytes() for path in (public.folder / "quarantine").iterdir()) == [b"one", b"other", b"third"]
+
+
+def test_journal_of_a_killed_run_is_gone_on_with(stage, hospital, fetched, monkeypatch):
+    whole = stage(hospital, folder="whole")
+    whole()
+    ward = stage(hospital)
+    fetched.clear()
+    real = shard_module.write_shard
+
+    def killed(folder, number, *rest):
+        if number == 1:
+            raise KeyboardInterrupt
+        real(folder, number, *rest)
+
+    monkeypatch.setattr(shard_module, "write_shard", killed)
+    with pytest.raises(KeyboardInterrupt):
+        ward()
+    (ward.folder / "store" / f".shard-00001.npy.{os.getpid()}.partial").write_bytes(b"half")
+    monkeypatch.setattr(shard_module, "write_shard", real)
+    fetched.clear()
+    ward()
+    assert len(fetched) == 6  # the first shard was whole
+    ours, theirs = (
+        {path.name: path.read_bytes() for name in ("store", "records") for path in (each.folder / name).iterdir()}
+        for each in (ward, whole)
+    )
+    assert ours == theirs
+    assert (ward.folder / "manifest.parquet").read_bytes() == (whole.folder / "manifest.parquet").read_bytes()

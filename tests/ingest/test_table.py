@@ -65,7 +65,7 @@ def test_nih_cell_is_split_at_its_separators_and_compared_whole(table):
 
 
 def test_nih_context_is_read_from_its_columns(table):
-    row = table(nih("Mass"), NIH_TABLE, NIH)["0"]
+    row = table(nih("Mass"), NIH_TABLE, NIH).context.iloc[0]
     assert (row.patient, row.study, row.view, row.sex, row.age) == ("7", "", "PA", "M", "045Y")
 
 

@@ -69,7 +69,9 @@ def context_panels(manifest: Manifest) -> list[Panel]:
     """Device, view and patients."""
     frame = manifest.frame
     panels = [
-        Panel("Manufacturer", "As the headers spell it.", bars(tally(frame["manufacturer"]))),
+        Panel(
+            "Manufacturer", 'From a list of makers; any other text of a header is "other".', bars(tally(frame["manufacturer"]))
+        ),
         Panel("View", "", bars(tally(frame["view"]), order=VIEWS.index)),
         Panel("Sex", "Of the patient, once for each image.", bars(tally(frame["sex"]), order=SEXES.index)),
         _ages(frame["age_years"].to_numpy(np.float64)),

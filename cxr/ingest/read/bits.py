@@ -118,6 +118,7 @@ def _overlay_bits(header: Dataset, layout: Layout) -> int:
 
 def _number(header: Dataset, name: str) -> int:
     value = header.get(name)
-    if not isinstance(value, int):
-        raise Refused("bits-inconsistent", f"{name} is missing or not one number")
+    # it is quoted: in another representation than the standard's it may be of any length, and somebody's number
+    if not isinstance(value, int) or not 0 <= value < 1 << 16:
+        raise Refused("bits-inconsistent", f"{name} is missing or not one number of 16 bits")
     return value

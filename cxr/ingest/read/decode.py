@@ -71,8 +71,8 @@ def check_matrix(rows: int, columns: int) -> None:
 
 def _shape(header: Dataset) -> Shape:
     rows, columns = header.get("Rows"), header.get("Columns")
-    if not isinstance(rows, int) or not isinstance(columns, int):
-        raise Refused("decode-failed", "Rows or Columns is missing or not one number")
+    if not all(isinstance(number, int) and 0 <= number < 1 << 16 for number in (rows, columns)):
+        raise Refused("decode-failed", "Rows or Columns is missing or not one number of 16 bits")
     check_matrix(rows, columns)
     return rows, columns
 

@@ -66,7 +66,8 @@ def _needed_bytes(pixels: npt.NDArray[np.uint8 | np.uint16], jpeg: Jpeg) -> int:
     lengths = np.zeros(256, np.int64)
     for symbol, length in jpeg.code_lengths.get(jpeg.table, {}).items():
         lengths[symbol] = length
-    counts = _histogram(_differences(pixels.astype(np.uint16) >> np.uint16(jpeg.shift), jpeg))
+    words = pixels.astype(np.uint16, copy=False)
+    counts = _histogram(_differences(words >> np.uint16(jpeg.shift) if jpeg.shift else words, jpeg))
     categories = np.frexp(np.abs(np.arange(1 << 16).astype(np.uint16).view(np.int16).astype(np.float64)))[1]
     if counts[lengths[categories] == 0].any():
         raise Refused("decode-failed", "the picture holds a difference that has no code")

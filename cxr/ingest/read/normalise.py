@@ -28,7 +28,7 @@ from cxr.ingest.read.window import FUNCTIONS, Values, usable, window
 VERSION = 2
 """Raised whenever the same file would give another canonical image."""
 
-_SAMPLES = 256  # rows and columns, at least, that are looked at to judge a window
+_SAMPLES = 128  # rows and columns, at least, that are looked at to judge a window
 _TOO_FLAT = 8 / 256  # what a window must show of the grey scale, between the 1st and the 99th percentile of the pixels
 _WIDE_TABLES = int(cv2.__version__.split(".")[0]) >= 5  # whether cv2.LUT takes 16-bit pixels
 

@@ -24,6 +24,8 @@ _HARMLESS, _RATIO = 64 * 2**20, 32
 
 # Values that break their VR are common and mostly harmless; reading must not warn or raise on them before the rules see them.
 pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+# Its log lines quote such values, which may name a patient. A filter: whoever sets up logging resets a level, or `disabled`.
+pydicom_config.logger.addFilter(lambda _: False)
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def parse(data: bytes, *, header_only: bool = False) -> DicomFile:
     header.file_meta = meta
     if structure.pixels is not None:
         start, end = structure.pixels
-        header.PixelData = body[start:end]
+        header.PixelData = bytes(body[start:end])
     return DicomFile(header, tuple(codes), _has_pixels(structure))
 
 
@@ -83,7 +85,7 @@ def _has_pixels(structure: Structure) -> bool:
     return any(element.tag == PIXEL_DATA for element in structure.elements)
 
 
-def _inflate(data: bytes, window: int, *, partial: bool) -> bytes:
+def _inflate(data: bytes | memoryview, window: int, *, partial: bool) -> bytes:
     """Unpack, never much more than a radiograph would give: three megabytes of a bomb become three gigabytes."""
     stream = zlib.decompressobj(window)
     most = min(LARGEST_FILE, max(_HARMLESS, _RATIO * len(data)))
@@ -98,7 +100,7 @@ def _inflate(data: bytes, window: int, *, partial: bool) -> bytes:
     return unpacked
 
 
-def _open(data: bytes, codes: list[str]) -> tuple[FileMetaDataset, bytes]:
+def _open(data: bytes, codes: list[str]) -> tuple[FileMetaDataset, bytes | memoryview]:
     """File meta information, and the data set behind it."""
     if data[128:132] == b"DICM":
         start = 132
@@ -119,7 +121,7 @@ def _open(data: bytes, codes: list[str]) -> tuple[FileMetaDataset, bytes]:
     if offset == start:
         explicit = _first_is(data[offset:], (0x0008,), _EXPLICIT)
         meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if explicit else uid.ImplicitVRLittleEndian
-    return meta, data[offset:]
+    return meta, memoryview(data)[offset:]  # not a copy: it may have ten million bytes
 
 
 def _first_is(data: bytes, groups: tuple[int, ...], encoding: Encoding) -> bool:
@@ -131,10 +133,10 @@ def _first_is(data: bytes, groups: tuple[int, ...], encoding: Encoding) -> bool:
     return int.from_bytes(data[4:8], "little") <= min(len(data) - 8, 1 << 16)
 
 
-def _encoding(body: bytes, syntax: uid.UID, codes: list[str]) -> Encoding:
+def _encoding(body: bytes | memoryview, syntax: uid.UID, codes: list[str]) -> Encoding:
     """How the elements are written: as the syntax says, unless the first of them shows otherwise."""
     stated = Encoding(implicit=syntax == uid.ImplicitVRLittleEndian, little=syntax != uid.ExplicitVRBigEndian)
-    if len(body) >= 8 and stated.little and (body[4:6] in VALUE_REPRESENTATIONS) == stated.implicit:
+    if len(body) >= 8 and stated.little and (bytes(body[4:6]) in VALUE_REPRESENTATIONS) == stated.implicit:
         codes.append("syntax-mislabelled")
         return Encoding(implicit=not stated.implicit)
     return stated

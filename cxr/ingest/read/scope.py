@@ -43,6 +43,7 @@ _OBJECT_MODALITIES = set(
     """)
 )
 _RADIOGRAPHY = ("CR", "DX")
+_COUNTED_FRAMES = 10_000  # a larger number is no count, and may be anybody's
 _CAPTURED_MODALITIES = ("CR", "DX", "OT", "RG", "")  # Modality is optional in a Secondary Capture, and OT or RG if digitised
 
 
@@ -109,7 +110,7 @@ def _check_image(header: Dataset, pixels: bool) -> None:
     if not pixels:
         raise Refused("no-pixels")
     if (frames := _frames(header)) != 1:
-        raise Refused("multi-frame", f"{frames} frames")
+        raise Refused("multi-frame", f"{frames} frames" if frames < _COUNTED_FRAMES else "")
     if not text(header, "PhotometricInterpretation"):
         raise Refused("unreadable", "PhotometricInterpretation is missing")
     if _in_colour(header):

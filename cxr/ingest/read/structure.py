@@ -24,6 +24,9 @@ _SHORT = frozenset({b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL
 VALUE_REPRESENTATIONS = _LONG | _SHORT | {b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
 
 
+Data = bytes | memoryview
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How elements are written.
@@ -75,7 +78,7 @@ class Structure:
     mended: list[tuple[int, bytes]] = field(default_factory=list)
     pixels: tuple[int, int] | None = None
 
-    def header(self, data: bytes) -> bytes:
+    def header(self, data: Data) -> bytes:
         """The bytes of all elements before Pixel Data, mended."""
         first = next((e.start for e in self.elements if e.tag >= PIXEL_DATA), None)
         end = len(data) if first is None else first
@@ -87,7 +90,7 @@ class Structure:
         return b"".join([*parts, data[position:end]])
 
 
-def read_element(data: bytes, offset: int, encoding: Encoding, end: int | None = None) -> Element:
+def read_element(data: Data, offset: int, encoding: Encoding, end: int | None = None) -> Element:
     """The element at an offset, which must end before `end`, by default that of the data.
 
     Raises:
@@ -112,13 +115,12 @@ def read_element(data: bytes, offset: int, encoding: Encoding, end: int | None =
                 raise Refused("truncated" if end < offset + 8 else "unreadable", "an element without representation")
     except struct.error as error:
         raise Refused("truncated", "an element has no length") from error
-    needed = value if length == _UNDEFINED else value + length
-    if needed > end:
-        raise Refused("truncated", f"an element ends {needed - end} bytes behind the end")
+    if (value if length == _UNDEFINED else value + length) > end:  # not by how much: in a text read as a length lie letters
+        raise Refused("truncated", "an element reaches behind the end")
     return Element(tag, offset, value, None if length == _UNDEFINED else length, representation)
 
 
-def walk(data: bytes, encoding: Encoding, *, header_only: bool = False) -> Structure:
+def walk(data: Data, encoding: Encoding, *, header_only: bool = False) -> Structure:
     """Walk over a data set.
 
     Args:
@@ -145,23 +147,25 @@ def walk(data: bytes, encoding: Encoding, *, header_only: bool = False) -> Struc
     return structure
 
 
-def _tag_at(data: bytes, offset: int, encoding: Encoding) -> int:
+def _tag_at(data: Data, offset: int, encoding: Encoding) -> int:
     if len(data) < offset + 4:
         raise Refused("truncated", "an element has no tag")
     group, element = struct.unpack_from(encoding.order + "HH", data, offset)
     return int(group << 16 | element)
 
 
-def _only_zeros(data: bytes, offset: int) -> bool:
+def _only_zeros(data: Data, offset: int) -> bool:
     """Whether nothing but padding is left: some writers fill the last block of a medium."""
-    return data[offset : offset + 8] == b"\0" * min(8, len(data) - offset) and not data[offset:].strip(b"\0")
+    return data[offset : offset + 8] == b"\0" * min(8, len(data) - offset) and not bytes(data[offset:]).strip(b"\0")
 
 
-def _end_of(data: bytes, element: Element, encoding: Encoding, structure: Structure, depth: int, end: int) -> int:
+def _end_of(data: Data, element: Element, encoding: Encoding, structure: Structure, depth: int, end: int) -> int:
     """The offset behind an element, which lies in data that end at `end`."""
     if element.length is not None:
         if element.representation == b"SQ" or (encoding.implicit and _known_sequence(element.tag)):
+            mended = len(structure.mended)
             _walk_items(data, element.value, encoding, structure, depth, element.value + element.length)
+            _refuse_mended(structure, mended)
         return element.value + element.length
     if element.tag == PIXEL_DATA:
         return _end_of_fragments(data, element.value, encoding)
@@ -178,7 +182,7 @@ def _known_sequence(tag: int) -> bool:
 
 
 def _walk_items(
-    data: bytes, offset: int, encoding: Encoding, structure: Structure, depth: int, end: int, *, undefined: bool = False
+    data: Data, offset: int, encoding: Encoding, structure: Structure, depth: int, end: int, *, undefined: bool = False
 ) -> int:
     """Walk over the items of a sequence, to its delimiter where its length is undefined, else to its end."""
     if depth >= _DEEPEST:
@@ -201,12 +205,20 @@ def _walk_items(
     return offset
 
 
-def _walk_item(data: bytes, offset: int, encoding: Encoding, structure: Structure, depth: int, end: int) -> None:
+def _walk_item(data: Data, offset: int, encoding: Encoding, structure: Structure, depth: int, end: int) -> None:
+    mended = len(structure.mended)
     while offset < end:
         offset = _end_of(data, read_element(data, offset, encoding, end), encoding, structure, depth + 1, end)
+    _refuse_mended(structure, mended)
 
 
-def _walk_open_item(data: bytes, offset: int, encoding: Encoding, structure: Structure, depth: int, end: int) -> int:
+def _refuse_mended(structure: Structure, before: int) -> None:
+    """Refuse a delimiter put into what states its length: it would be longer than that, and what follows it misread."""
+    if len(structure.mended) > before:
+        raise Refused("unreadable", "a delimiter is missing inside a sequence of stated length")
+
+
+def _walk_open_item(data: Data, offset: int, encoding: Encoding, structure: Structure, depth: int, end: int) -> int:
     """The offset behind an item of undefined length."""
     while True:
         element = read_element(data, offset, encoding, end)
@@ -218,7 +230,7 @@ def _walk_open_item(data: bytes, offset: int, encoding: Encoding, structure: Str
         offset = _end_of(data, element, encoding, structure, depth + 1, end)
 
 
-def _end_of_fragments(data: bytes, offset: int, encoding: Encoding) -> int:
+def _end_of_fragments(data: Data, offset: int, encoding: Encoding) -> int:
     """The offset behind encapsulated pixel data: items of known length, then a delimiter."""
     while True:
         fragment = read_element(data, offset, encoding)

@@ -1,0 +1,197 @@
+"""Files and table brought together, against a slow reference that takes file after file."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cxr.ingest.deidentify import Pseudonyms, pooled_age
+from cxr.ingest.join import join, to_frame
+from cxr.ingest.outcome import TAKEN, FileOutcome, outcome_of
+from cxr.ingest.read.dicom import parse_sex
+from cxr.ingest.read.view import parse_view
+from cxr.ingest.shard import Record
+from cxr.ingest.table import LabelTable
+from cxr.labels import UNKNOWN
+
+NAMES = Pseudonyms("ward", bytes(range(32)))
+LABELS = ("Mass", "Effusion")
+REFUSALS = ("empty", "lateral", "modality", "no-identity")
+FLAGS = ((), ("inverted",), ("view-unknown",), ("inverted", "collimation"))
+
+
+def image(pixels: str, patient: str, name: str, **context) -> dict:
+    own = {"view": "unknown", "sex": "unknown", "age_years": None, **context}
+    return {
+        "image_id": f"{pixels} {name}", "patient_id": patient and f"ward:{patient}", "study_id": patient and f"ward:s{patient}",
+        "source": "ward", "source_name": name, "study_uid": "", "instance_uid": "", "study_date": "", "source_sha256": "0" * 64,
+        "pixel_sha256": pixels, "manufacturer": "", "decisions": "{}", "height": 9, "width": 8, "shard": 0, "row": 0, **own,
+    }  # fmt: skip
+
+
+def table_of(rows: list[dict]) -> LabelTable:
+    context = pd.DataFrame(rows, columns=["patient", "study", "view", "sex", "age"]).astype(str)
+    context["row"] = np.arange(2, 2 + len(rows))
+    codes = np.array([row["codes"] for row in rows], np.int8).reshape(-1, len(LABELS))
+    return LabelTable([row["key"] for row in rows], codes, context, "0" * 64)
+
+
+@st.composite
+def sources(draw):
+    """Records and the rows of a table, drawn from so few values that they meet often."""
+    published = draw(st.booleans())
+    records = []
+    for number in range(draw(st.integers(1, 7))):
+        name = draw(st.sampled_from("abcd"))
+        if draw(st.integers(0, 4)) == 0:
+            records.append(Record(f"file{number}", (draw(st.sampled_from(REFUSALS)),), draw(st.sampled_from(["", "why"]))))
+            continue
+        patient = "" if published else draw(st.sampled_from("pq"))
+        view, sex = draw(st.sampled_from(["unknown", "PA", "AP"])), draw(st.sampled_from(["unknown", "F"]))
+        own = image(
+            draw(st.sampled_from("xyz")), patient, name, view=view, sex=sex, age_years=draw(st.sampled_from([None, 40.0]))
+        )
+        key = draw(st.sampled_from(["", NAMES.name("key", name), NAMES.name("key", name)]))
+        records.append(Record(f"file{number}", draw(st.sampled_from(FLAGS)), "", key, own))
+    keys = draw(st.lists(st.sampled_from("abcde"), unique=True, min_size=1))
+    rows = [
+        {
+            "key": key,
+            "codes": draw(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+            "patient": draw(st.sampled_from("uv")) if published else draw(st.sampled_from(["", "u"])),
+            "study": draw(st.sampled_from(["", "s1"])),
+            "view": draw(st.sampled_from(["", "PA", "LL", "odd"])),
+            "sex": draw(st.sampled_from(["", "M", "x"])),
+            "age": draw(st.sampled_from(["", "30", "95", "400"])),
+        }
+        for key in keys
+    ]
+    return records, rows, published
+
+
+def complete(record: Record, row: dict | None, *, has_table: bool, published: bool) -> tuple[dict, list[str]]:
+    """One file by itself: its columns with the context of its row, and its codes."""
+    own, codes = dict(record.image), list(record.codes)
+    if not own:
+        return own, codes
+    if row is not None:
+        if own["patient_id"] == "" and row["patient"]:
+            own["patient_id"] = NAMES.name("patient", row["patient"])
+        if own["study_id"] == "" and row["patient"]:
+            own["study_id"] = NAMES.name("study", row["study"] or own["source_name"])
+        own["view"] = parse_view(row["view"]) if own["view"] == "unknown" else own["view"]
+        own["sex"] = parse_sex(row["sex"]) if own["sex"] == "unknown" else own["sex"]
+        if own["age_years"] is None:
+            own["age_years"], implausible = pooled_age(row["age"])
+            codes += ["age-implausible"] if implausible else []
+    elif has_table:
+        codes.append("not-in-table" if published else "not-labelled")
+    return own, codes + (["lateral"] if own["view"] == "LATERAL" else [])
+
+
+def reference(records, rows, published):
+    """What `join` does, file after file: (columns, codes, row) of each, and the rows without a file."""
+    by_key = {NAMES.name("key", row["key"]): row for row in rows or ()}
+    first: dict[str, str] = {}
+    images, done = set(), []
+    for record in records:
+        row = by_key.get(record.key) if record.key else None
+        own, codes = complete(record, row, has_table=rows is not None, published=published)
+        if own and outcome_of(tuple(codes)) in TAKEN:
+            pixels, patient = own["pixel_sha256"], own["patient_id"]
+            if pixels not in first:
+                first[pixels] = patient
+            elif patient != first[pixels]:
+                codes.append("duplicate-other-patient")
+            elif published and own["image_id"] not in images:
+                codes.append("repeated")
+            else:
+                codes.append("duplicate")
+            images.add(own["image_id"])
+        done.append((own, tuple(codes), row))
+    used = [row for own, _, row in done if own and row]
+    return done, [row for row in rows or () if row not in used]
+
+
+def joined(records, rows, published):
+    size = 3 if len(records) < 10 else 500
+    shards = [records[start : start + size] for start in range(0, len(records), size)]
+    frame = to_frame(shards, {record.file: number for number, record in enumerate(records, start=1)})
+    table = None if rows is None else table_of(rows)
+    return join(frame, table, LABELS, NAMES, published=published)
+
+
+@settings(max_examples=120, deadline=None)
+@given(sources(), st.booleans())
+def test_join_is_what_a_slow_reference_says(source, with_table):
+    records, rows, published = source
+    rows, published = (rows, published) if with_table else (None, False)
+    if not with_table:
+        records = [record for record in records if not record.image or record.image["patient_id"]]
+    if not records:
+        return
+    result = joined(records, rows, published)
+    done, left = reference(records, rows, published)
+    files = result.files.to_dict("records")
+    assert len(files) == len(done) + len(left)
+    taken = []
+    for number, (file, record, (own, codes, row)) in enumerate(zip(files, records, done, strict=False), start=1):
+        outcome = outcome_of(codes)
+        assert (file["number"], file["file"], file["outcome"]) == (number, record.file, outcome)
+        assert tuple(file["codes"].split()) == codes
+        assert file["sentence"] == FileOutcome(0, "", codes, record.detail).sentence
+        assert file["image_id"] == (own["image_id"] if outcome in TAKEN else "")
+        assert file["table_row"] == (rows.index(row) + 2 if row is not None else 0)
+        taken += [(own, row)] if outcome in TAKEN else []
+    for file, row in zip(files[len(done) :], left, strict=True):
+        assert (file["number"], file["codes"], file["table_row"]) == (0, "row-without-file", rows.index(row) + 2)
+        assert file["file"] == NAMES.name("key", row["key"])
+    frame = result.manifest.frame.to_dict("records")
+    assert len(frame) == len(taken)
+    for got, (own, _) in zip(frame, taken, strict=True):
+        age, expected = got.pop("age_years"), own.pop("age_years")
+        assert age == expected or (math.isnan(age) and (expected is None or math.isnan(expected)))
+        assert {name: got[name] for name in own if name != "age_years"} == own
+    expected = [row["codes"] if row else (UNKNOWN,) * 2 for _, row in taken]
+    assert result.manifest.label_codes().tolist() == [list(codes) for codes in expected]
+
+
+def test_first_of_the_listing_is_taken_whatever_the_order_of_the_records():
+    records = [Record(name, (), "", "", image("x", "p", name)) for name in "abc"]
+    frame = to_frame([records[2:], records[:2]], {"a": 1, "b": 2, "c": 3})
+    files = join(frame, None, LABELS, NAMES, published=False).files
+    assert files["codes"].tolist() == ["", "duplicate", "duplicate"]
+    assert files["number"].tolist() == [1, 2, 3]
+
+
+def test_same_pixels_of_two_patients_are_told_apart_from_those_of_one():
+    records = [Record(name, (), "", "", image("x", patient, name)) for name, patient in zip("abc", "pqp", strict=True)]
+    assert joined(records, None, False).files["codes"].tolist() == ["", "duplicate-other-patient", "duplicate"]
+
+
+def test_refused_file_takes_no_row_from_the_table():
+    rows = [{"key": "a", "codes": (1, 0), "patient": "", "study": "", "view": "", "sex": "", "age": ""}]
+    result = joined([Record("file", ("empty",))], rows, False)
+    assert result.files["codes"].tolist() == ["empty", "row-without-file"]
+    assert len(result.manifest.frame) == 0
+
+
+def test_file_tells_more_than_the_table():
+    rows = [{"key": "a", "codes": (1, 0), "patient": "u", "study": "s", "view": "AP", "sex": "M", "age": "400"}]
+    own = image("x", "p", "a", view="PA", sex="F", age_years=40.0)
+    (row,) = joined([Record("f", (), "", NAMES.name("key", "a"), own)], rows, False).manifest.frame.to_dict("records")
+    assert (row["view"], row["sex"], row["age_years"], row["patient_id"]) == ("PA", "F", 40, "ward:p")
+
+
+def test_many_files_of_one_row_all_get_its_labels():
+    keys = [f"k{index}" for index in range(900)]
+    records = [Record(f"f{i}", (), "", NAMES.name("key", keys[i % 900]), image(f"x{i}", "p", "a")) for i in range(3000)]
+    empty = dict.fromkeys(("patient", "study", "sex"), "")
+    rows = [{"key": key, "codes": (1, 0), "view": "PA", "age": "40", **empty} for key in keys]
+    result = joined(records, rows, False)
+    assert (result.manifest.label_codes() == [1, 0]).all()
+    assert set(result.files["outcome"]) == {"accepted"}

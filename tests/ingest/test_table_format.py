@@ -1,0 +1,131 @@
+"""Layouts of label tables: what a key is compared by, and CheXpert's table as the hardest of the published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import yaml
+
+from cxr.config import ImagesSource, IngestConfig, IngestStage
+from cxr.errors import ConfigError
+from cxr.ingest.stage import run
+from cxr.ingest.table_format import TableFormat, read_format
+from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN
+from cxr.manifest import read_manifest
+from cxr.stage import StageContext
+
+CHEXPERT = {
+    "key": "Path", "key_is": "path", "key_parts": 3, "patient": "Path", "patient_pattern": "patient\\d+", "study": "Path",
+    "study_pattern": "patient\\d+/study\\d+", "view": ["Frontal/Lateral", "AP/PA"], "sex": "Sex", "age": "Age",
+    "findings": {"layout": "columns"},
+}  # fmt: skip
+
+
+def layout(**keys) -> TableFormat:
+    return TableFormat.model_validate({"key": "k", "findings": {"layout": "columns"}, **keys})
+
+
+@pytest.mark.parametrize(
+    ("keys", "cell", "key"),
+    [
+        ({}, "images/00000001_000.png", "00000001_000"),
+        ({}, " a.b.png ", "a.b"),
+        ({"key_is": "path"}, "a/b/c.jpg", "c"),
+        ({"key_is": "path", "key_parts": 2}, "a/b/c.jpg", "b/c"),
+        ({"key_is": "path", "key_parts": 9}, "a/b/c.jpg", "a/b/c"),
+        ({"key_is": "path", "key_parts": 2}, "", ""),
+        ({"key_is": "StudyInstanceUID"}, " 1.2.3 ", "1.2.3"),
+        ({"key_is": "AccessionNumber"}, "A/1.2", "A/1.2"),
+    ],
+)
+def test_key_is_compared_as_its_kind_says(keys, cell, key):
+    assert layout(**keys).key_of(cell) == key
+
+
+def test_key_of_a_file_and_of_its_row_are_the_same_wherever_the_data_set_lies():
+    chexpert = layout(key_is="path", key_parts=3)
+    key = "patient00001/study1/view1_frontal"
+    for start in ("CheXpert-v1.0-small/train/", "train/", ""):
+        assert chexpert.key_of(f"{start}{key}.jpg") == chexpert.key_of(f"{start}{key}.png") == key
+
+
+def test_only_what_lies_in_the_path_is_told_by_the_path():
+    kinds = ("file", "path", "SOPInstanceUID", "StudyInstanceUID", "AccessionNumber")
+    assert [kind for kind in kinds if layout(key_is=kind).of_file] == ["file", "path"]
+
+
+@pytest.mark.parametrize(("view", "columns"), [(None, ()), ("V", ("V",)), (["A", "B"], ("A", "B"))])
+def test_view_may_stand_in_several_columns(view, columns):
+    assert layout(view=view).view_columns == columns
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"patient_pattern": "("}, "patient_pattern.*no regular expression"),
+        ({"key_parts": 0}, "key_parts"),
+        ({"key_is": "PatientName"}, "key_is"),
+        ({"colour": "red"}, "colour"),
+        ({"findings": {"layout": "rows"}}, "findings"),
+    ],
+)
+def test_layout_that_cannot_be_is_refused_by_its_key(tmp_path, keys, message):
+    path = tmp_path / "layout.yaml"
+    path.write_text(yaml.safe_dump({"key": "k", "findings": {"layout": "columns"}, **keys}))
+    with pytest.raises(ConfigError, match=message):
+        read_format(path)
+
+
+def test_missing_layout_is_refused_by_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"layout\.yaml: no such file"):
+        read_format(tmp_path / "layout.yaml")
+
+
+@pytest.fixture
+def chexpert(tmp_path) -> ImagesSource:
+    """Two patients, three studies and a lateral image, with CheXpert's columns."""
+    root = tmp_path / "CheXpert"
+    rows = ["Path,Sex,Age,Frontal/Lateral,AP/PA,Mass,Effusion"]
+    images = [
+        ("patient00001/study1/view1_frontal", "Female,68,Frontal,AP,1.0,-1.0"),
+        ("patient00001/study2/view1_frontal", "Female,69,Frontal,PA,,0.0"),
+        ("patient00001/study2/view2_lateral", "Female,69,Lateral,,,0.0"),
+        ("patient00002/study1/view1_frontal", "Male,92,Frontal,AP,0.0,1.0"),
+    ]
+    for number, (name, cells) in enumerate(images):
+        path = root / "train" / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(imagecodecs.jpeg8_encode(np.random.default_rng(number).integers(0, 256, (40, 36), np.uint8), level=95))
+        rows.append(f"CheXpert-v1.0-small/train/{name}.jpg,{cells}")
+    (root / "train.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "layout.yaml").write_text(yaml.safe_dump(CHEXPERT))
+    source = {
+        "kind": "images",
+        "name": "chexpert",
+        "root": str(root),
+        "table": "train.csv",
+        "format": str(tmp_path / "layout.yaml"),
+    }
+    return ImagesSource.model_validate(source | {"format": str(tmp_path / "layout.yaml")})
+
+
+def test_table_like_chexperts_is_read_with_its_patients_views_and_labels(chexpert, tmp_path, recording_run):
+    labels, out = tmp_path / "labels.yaml", tmp_path / "out"
+    labels.write_text("name: two\nlabels: [{name: Mass, blank: negative}, {name: Effusion}]\n")
+    out.mkdir()
+    config = IngestStage(name="t", labels=labels, source=chexpert, ingest=IngestConfig(size=32, workers=0))
+    result = run(config, StageContext(out, {}, recording_run, lambda done, total, text="": None))
+    assert {"files": 4, "accepted": 3, "skipped": 1}.items() <= result.counts.items()
+    manifest = read_manifest(Path(out / "manifest.parquet"))
+    frame = manifest.frame
+    assert frame["patient_id"].tolist() == ["chexpert:patient00001"] * 2 + ["chexpert:patient00002"]
+    assert frame["study_id"].nunique() == 3
+    assert frame["view"].tolist() == ["AP", "PA", "AP"]
+    assert frame["sex"].tolist() == ["F", "F", "M"]
+    assert frame["age_years"].tolist() == [68, 69, 90]
+    assert frame["image_id"].is_unique
+    assert frame["source_name"].tolist()[0] == "patient00001/study1/view1_frontal"  # the file's name alone stands for all
+    assert manifest.label_codes().tolist() == [[POSITIVE, UNCERTAIN], [NEGATIVE, NEGATIVE], [NEGATIVE, POSITIVE]]
