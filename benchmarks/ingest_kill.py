@@ -2,13 +2,14 @@
 
     python benchmarks/ingest_kill.py [--files 2000] [--kills 10] [--seed 1]
 
-Each attempt is the command `cxr ingest`, ended by SIGKILL to its whole process group after a random time, then the same
-command again, until it ends by itself.
+Ten times: the command `cxr ingest`, ended by SIGKILL to its whole process group at a random moment, then the same command
+again, to its end.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import random
@@ -31,6 +32,18 @@ def digests(out: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
+def kill(attempt: list[str], wait: float, out: Path) -> str:
+    """Start a command, kill it and its workers after some seconds, and tell how far it was."""
+    process = subprocess.Popen(attempt, start_new_session=True, stdout=subprocess.DEVNULL)
+    time.sleep(wait)
+    ended = process.poll() is not None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = len(list(out.glob("store/*.npy")))
+    return "which was after its end" if ended else f"{done} shards whole"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2000)
@@ -46,23 +59,16 @@ def main() -> None:
         subprocess.run(command(root / "source", root / "whole", root / "key"), check=True)
         wall = time.perf_counter() - start
         print(f"uninterrupted: {arguments.files} files in {wall:.1f} s")
-        killed = 0
-        while killed < arguments.kills:
-            wait = moments.uniform(0.3, max(2.5, wall / 3))
-            process = subprocess.Popen(command(root / "source", root / "killed", root / "key"), start_new_session=True,
-                                       stdout=subprocess.DEVNULL)  # fmt: skip
-            time.sleep(wait)
-            if process.poll() is not None:
-                break  # it ended before
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            killed += 1
-            shards = len(list((root / "killed" / "store").glob("*.npy"))) if (root / "killed" / "store").exists() else 0
-            print(f"killed after {wait:.2f} s, {shards} shards whole")
-        subprocess.run(command(root / "source", root / "killed", root / "key"), check=True)
-        same = digests(root / "whole") == digests(root / "killed")
-        print(f"{killed} kills: manifest and {len(digests(root / 'whole')) - 1} files of the store "
-              f"{'are the same byte for byte' if same else 'DIFFER'}")  # fmt: skip
+        same = True
+        for number in range(arguments.kills):
+            out = root / f"killed-{number}"
+            wait = moments.uniform(0.2, 0.95 * wall)
+            shards = kill(command(root / "source", out, root / "key"), wait, out)
+            subprocess.run(command(root / "source", out, root / "key"), check=True, stdout=subprocess.DEVNULL)
+            equal = digests(root / "whole") == digests(out)
+            same &= equal
+            print(f"killed after {wait:.2f} s, {shards}; then the same {'' if equal else 'NOT '}byte for byte", flush=True)
+        print(f"{arguments.kills} kills, {len(digests(root / 'whole'))} files each: {'all the same' if same else 'DIFFERENT'}")
     sys.exit(0 if same else 1)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -47,7 +48,7 @@ class PhantomSource(Section):
     workers: int = Field(2, ge=1, description="processes that draw and write")
 
 
-class ConfidentialSource(Section):
+class ConfidentialSource(Section, ABC):
     """What every source of confidential DICOM files has."""
 
     name: str = Field("hospital", pattern=NAME, description="short name of the source; it starts every pseudonym")
@@ -61,9 +62,9 @@ class ConfidentialSource(Section):
         return self
 
     @property
+    @abstractmethod
     def table_file(self) -> Path | None:
         """The label table, if there is one."""
-        raise NotImplementedError
 
 
 class DicomSource(ConfidentialSource):

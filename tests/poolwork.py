@@ -64,6 +64,8 @@ def do(word: str, task: Task) -> str:
             time.sleep(600)
         case "nap":
             time.sleep(0.05)
+        case "doze":
+            time.sleep(0.15)
         case "allocate":
             try:
                 return f"has {len(bytearray(2**30))} bytes"

@@ -38,7 +38,9 @@ def run(poolwork, tmp_path):
 
 
 def children() -> set[int]:
-    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+    """Workers of this process; other tests may have left helpers of other libraries."""
+    own = (int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    return {pid for pid in own if b"cxr.pool" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def gone(pid: int) -> bool:
@@ -156,25 +158,19 @@ def test_worker_killed_between_two_tasks_costs_nothing(poolwork):
     assert len(set(pids)) == 4
 
 
-def test_slow_consumer_does_not_make_its_workers_slow(poolwork):
-    tasks = [poolwork.Task(number, ("nap", "nap")) for number in range(4)]
-    results = []
-    for result in run_tasks(poolwork.work, tasks, 2, Limits(0.6, 512), poolwork.after_death):
-        results.append(result)
-        time.sleep(0.7)
-    assert sorted(number for number, _, _ in results) == list(range(4))
-    assert not [deaths for _, _, deaths in results if deaths]
-
-
-def test_death_of_a_worker_while_the_consumer_is_slow_is_heard_once(poolwork):
-    tasks = [poolwork.Task(0, ("nap", "exit")), *(poolwork.Task(number, ("nap",)) for number in range(1, 4))]
+def test_slow_consumer_does_not_make_its_workers_slow_nor_hears_of_a_death_twice(poolwork):
+    # while the result of a short task is looked at, the long one comes to an item in time, and a killer ends another
+    tasks = [poolwork.Task(number, items) for number, items in enumerate([("doze",) * 4, ("nap",), ("nap", "exit"), ("nap",)])]
     results = {}
     for number, items, deaths in run_tasks(poolwork.work, tasks, 2, Limits(0.6, 512), poolwork.after_death):
         results[number] = (items, deaths)
         time.sleep(0.7)
-    assert results[0][0] == ("done", "given up")
-    assert {cause for _, cause in results[0][1]} == {"died"}
-    assert sorted(results) == list(range(4))
+    assert results == {
+        0: (("done",) * 4, ()),
+        1: (("done",), ()),
+        2: (("done", "given up"), ((1, "died"), (1, "died"))),
+        3: (("done",), ()),
+    }
 
 
 def test_no_worker_is_left_after_the_caller_has_stopped_listening(poolwork):

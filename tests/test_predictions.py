@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cxr.errors import DataError
-from cxr.manifest import TEXT_COLUMNS, label_column, Manifest, write_table
+from cxr.manifest import TEXT_COLUMNS, Manifest, label_column, write_table
 from cxr.predictions import CONTEXT, Predictions, join_predictions, read_predictions
 
 NAMES = ("Mass", "Effusion")

@@ -10,6 +10,9 @@ from cxr.errors import ConfigError, DataError
 from cxr.ingest.shard import ShardTask, process_shard, without_killer
 from cxr.pool import Limits, run_tasks
 
+_PATIENCE = "10s"
+"""Longest wait for the scheduler."""
+
 
 def read_shards(tasks: Sequence[ShardTask], config: IngestConfig) -> Iterator[int]:
     """Read shards, in any order.
@@ -43,7 +46,7 @@ def _on_dask(tasks: Sequence[ShardTask], scheduler: str, limits: Limits) -> Iter
     except ImportError as error:
         raise ConfigError("ingest.scheduler: Dask is not installed; install it with: pip install 'cxr[dask]'") from error
     try:
-        client = distributed.Client(scheduler, timeout="10s")
+        client = distributed.Client(scheduler, timeout=_PATIENCE)
     except (OSError, ValueError) as error:
         raise ConfigError(f"ingest.scheduler: nothing answers at {scheduler}") from error
     with client:

@@ -48,8 +48,9 @@ def to_frame(shards: Iterable[Iterable[Record]], numbers: Mapping[str, int]) -> 
     Returns:
         Columns number, file, codes (separated by spaces), detail, key, and the manifest's, empty where a file was refused.
     """
-    parts = [part for records in shards if len(part := _part(records, numbers))]
-    return pd.concat(parts, ignore_index=True).sort_values("number", ignore_index=True)
+    frame = pd.concat((part for records in shards if len(part := _part(records, numbers))), ignore_index=True)
+    # of a first run the shards stand in the order of the listing: no need for a second copy
+    return frame if frame["number"].is_monotonic_increasing else frame.sort_values("number", ignore_index=True)
 
 
 def _part(records: Iterable[Record], numbers: Mapping[str, int]) -> pd.DataFrame:
@@ -59,7 +60,13 @@ def _part(records: Iterable[Record], numbers: Mapping[str, int]) -> pd.DataFrame
 
 
 def join(
-    frame: pd.DataFrame, table: LabelTable | None, label_names: tuple[str, ...], names: Pseudonyms, *, published: bool
+    frame: pd.DataFrame,
+    table: LabelTable | None,
+    label_names: tuple[str, ...],
+    names: Pseudonyms,
+    *,
+    published: bool,
+    row_of_study: bool = True,
 ) -> Joined:
     """Label the images, and decide which of them are taken.
 
@@ -69,11 +76,14 @@ def join(
         label_names: its labels.
         names: the pseudonyms of the source.
         published: whether the table is the list of the images, and tells their patients.
+        row_of_study: whether a row of the table stands for a study, and so for all of its images, and not for one image.
     """
     frame = frame.assign(place=_places(frame, table, names))
     if table is not None:
         frame = _with_context(frame, table, names)
     frame = _with_codes(frame, has_table=table is not None, published=published)
+    if not row_of_study:
+        frame = _add(frame, _shares_a_row(frame), "row-shared")
     frame["outcome"] = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
     taken = frame[frame["outcome"].isin(TAKEN)]
     return Joined(_manifest(taken, table, label_names), _files(frame, table, names))
@@ -126,6 +136,13 @@ def _with_codes(frame: pd.DataFrame, *, has_table: bool, published: bool) -> pd.
     frame = _add(frame, _spread(again & ~same, frame), "duplicate-other-patient")
     frame = _add(frame, _spread(repeated, frame), "repeated")
     return _add(frame, _spread(again & same & ~repeated, frame), "duplicate")
+
+
+def _shares_a_row(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Which of the images that are taken have the table's row of another one, as files of one name in two folders do."""
+    outcomes = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
+    labelled = frame[outcomes.isin(TAKEN) & (frame["place"] >= 0)]
+    return _spread(labelled["place"].duplicated(keep=False), frame)
 
 
 def _spread(flags: pd.Series[bool], frame: pd.DataFrame) -> pd.Series[bool]:

@@ -38,6 +38,7 @@ CODES: dict[str, tuple[OutcomeName, str]] = {
     "secondary-capture": ("flagged", "a Secondary Capture: what was done to it since it was acquired, nobody tells"),
     "age-implausible": ("flagged", "the age is negative or above 120 years; it is treated as unknown"),
     "not-labelled": ("flagged", "the label table has no row for the image; all its labels are unknown"),
+    "row-shared": ("flagged", "another image has the same row of the label table; one of them may be mislabelled"),
     "repeated": ("flagged", "the same pixels as an earlier image of the same patient; kept, for the data set lists both"),
     # not taken, since something is wrong
     "empty": ("quarantined", "the file is empty"),

@@ -56,9 +56,8 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
     listing = list_files(source)
     plan = _plan(config, source, labels, listing, context.folder)
     _process(config.ingest, _tasks(config, source, labels, listing, plan, context.folder), listing, context)
-    frame = to_frame(_records(plan, listing, context.folder / "records"), {name: e.number for name, e in listing.items()})
-    _sweep_quarantine(context.folder / "quarantine", frame, keep=config.ingest.keep_quarantined)
-    joined = join(frame, labels.table, labels.names, source.pseudonyms, published=source.published)
+    joined = _join(source, labels, listing, plan, context.folder / "records")
+    _sweep_quarantine(context.folder / "quarantine", joined.files, keep=config.ingest.keep_quarantined)
     joined.files.to_csv(context.folder / "files.csv", index=False)
     _try_again_next_time(joined.files, context.folder)
     _refuse_nothing_left(joined, source, config)
@@ -175,6 +174,12 @@ def _process(config: IngestConfig, tasks: Iterator[ShardTask], listing: Mapping[
         context.progress(done, total, f"files read{f', {len(listing) - total} known' if len(listing) > total else ''}")
 
 
+def _join(source: ResolvedSource, labels: Labels, listing: Mapping[str, Listed], plan: journal.Plan, records: Path) -> Joined:
+    frame = to_frame(_records(plan, listing, records), {file: listed.number for file, listed in listing.items()})
+    of_study = labels.layout is None or labels.layout.of_study
+    return join(frame, labels.table, labels.names, source.pseudonyms, published=source.published, row_of_study=of_study)
+
+
 def _records(plan: journal.Plan, listing: Mapping[str, Listed], folder: Path) -> Iterator[Iterator[Record]]:
     """What is known of every file, shard by shard, and last of those that the listing alone settles."""
     yield from (read_records(record_path(folder, shard)) for shard in plan.shards)
@@ -182,9 +187,9 @@ def _records(plan: journal.Plan, listing: Mapping[str, Listed], folder: Path) ->
     yield (Record(file, (entry.code,), entry.detail) for file, entry in settled)
 
 
-def _sweep_quarantine(folder: Path, frame: pd.DataFrame, *, keep: bool) -> None:
+def _sweep_quarantine(folder: Path, files: pd.DataFrame, *, keep: bool) -> None:
     """Delete the copies of files that are gone, or refused no more: they hold all there is to know of a patient."""
-    refused = frame.loc[frame["image_id"].isna(), "file"] if keep else ()
+    refused = files.loc[files["outcome"] == "quarantined", "file"] if keep else ()
     wanted = {quarantine_path(folder, file) for file in refused}
     for path in folder.glob("*"):
         if path not in wanted:

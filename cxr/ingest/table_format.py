@@ -67,6 +67,11 @@ class TableFormat(Section):
         return self.key_is in ("file", "path")
 
     @property
+    def of_study(self) -> bool:
+        """Whether a row stands for all images of a study."""
+        return self.key_is in ("StudyInstanceUID", "AccessionNumber")
+
+    @property
     def view_columns(self) -> tuple[str, ...]:
         """The columns that tell the view."""
         return (self.view,) if isinstance(self.view, str) else self.view or ()

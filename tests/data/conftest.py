@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cxr.ingest.store import ImageStore, Preprocessing, describe_store, write_shard
-from cxr.manifest import TEXT_COLUMNS, label_column, Manifest
+from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 
 SHARD, SIZE = 8, 32
 

@@ -21,14 +21,17 @@ from cxr.ingest.deidentify import make_key
 from cxr.ingest.outcome import CODES, OUTCOMES, Refused, outcome_of
 from cxr.ingest.read.dicom import read_dicom
 from cxr.ingest.read.radiograph import Radiograph
-from tests.ingest.corpus import CORPUS, OddFile, clean_in, thorax
+from tests.ingest.corpus import CORPUS
+from tests.ingest.corpus.dicom_file import clean_in
+from tests.ingest.corpus.odd_file import OddFile
+from tests.ingest.corpus.pictures import thorax
 
 # codes that no DICOM file can get by itself in a worker's hands
 NOT_OF_ONE_FILE = {
     "archive-damaged", "archive-unsafe", "archive-bomb", "missing", "not-fetched",  # what an archive, a medium or a PACS says
     "reader-died", "read-again", "too-slow", "too-much-memory",  # what became of the worker
     "duplicate", "duplicate-other-patient", "repeated",  # beside another file
-    "not-labelled", "not-in-table", "row-without-file",  # beside a table
+    "not-labelled", "not-in-table", "row-shared", "row-without-file",  # beside a table
 }  # fmt: skip
 LONGEST = 5.0
 """Seconds, for the slowest file of the corpus on a busy machine; most take a hundredth."""

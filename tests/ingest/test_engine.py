@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 from types import ModuleType
 
 import numpy as np
@@ -39,7 +40,8 @@ def cluster(poolwork) -> Iterator[str]:
     distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'cxr[dask]'")
     logging.getLogger("distributed").setLevel(logging.ERROR)
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as running:
+    # it sets the number of threads in the environment, and later tests start processes that compare numbers bit for bit
+    with mock.patch.dict(os.environ), distributed.LocalCluster(**options) as running:
         yield running.scheduler_address
 
 

@@ -55,7 +55,7 @@ def sources(draw):
         own = image(
             draw(st.sampled_from("xyz")), patient, name, view=view, sex=sex, age_years=draw(st.sampled_from([None, 40.0]))
         )
-        key = draw(st.sampled_from(["", NAMES.name("key", name), NAMES.name("key", name)]))
+        key = draw(st.sampled_from(["", *[NAMES.name("key", name)] * 5]))
         records.append(Record(f"file{number}", draw(st.sampled_from(FLAGS)), "", key, own))
     keys = draw(st.lists(st.sampled_from("abcde"), unique=True, min_size=1))
     rows = [
@@ -171,6 +171,12 @@ def test_first_of_the_listing_is_taken_whatever_the_order_of_the_records():
 def test_same_pixels_of_two_patients_are_told_apart_from_those_of_one():
     records = [Record(name, (), "", "", image("x", patient, name)) for name, patient in zip("abc", "pqp", strict=True)]
     assert joined(records, None, False).files["codes"].tolist() == ["", "duplicate-other-patient", "duplicate"]
+
+
+def test_published_set_may_list_pixels_under_two_names_but_not_one_name_twice():
+    rows = [{"key": key, "codes": (1, 0), "patient": "u", **dict.fromkeys(("study", "view", "sex", "age"), "")} for key in "ab"]
+    records = [Record(f"{index}", (), "", NAMES.name("key", name), image("x", "", name)) for index, name in enumerate("aba")]
+    assert joined(records, rows, True).files["codes"].tolist() == ["", "repeated", "duplicate"]
 
 
 def test_refused_file_takes_no_row_from_the_table():

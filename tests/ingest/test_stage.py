@@ -620,7 +620,7 @@ def test_file_that_kills_the_reader_once_is_read_again_and_taken_with_a_flag(odd
 
 
 def test_file_that_hangs_the_reader_costs_one_file(odd_files):
-    ward = odd_files("2-hang.dcm", file_seconds=2)
+    ward = odd_files("2-hang.dcm", file_seconds=1)
     start = time.monotonic()
     result = ward()
     assert time.monotonic() - start < 30
@@ -637,10 +637,10 @@ def test_file_too_large_for_the_memory_costs_one_file(odd_files, workers):
     assert len(ward.manifest.frame) == 6
 
 
-def test_three_bad_files_in_one_shard_are_told_apart_and_the_result_is_that_without_them(odd_files, stage, unlabelled):
-    ward = odd_files("0-crash.dcm", "0-hang.dcm", "0-out-of-memory.dcm", file_seconds=2, workers=2)
+def test_two_bad_files_in_one_shard_are_told_apart_and_the_result_is_that_without_them(odd_files, stage, unlabelled):
+    ward = odd_files("0-crash.dcm", "0-out-of-memory.dcm", workers=2)
     ward()
-    for name in ("0-crash.dcm", "0-hang.dcm", "0-out-of-memory.dcm"):
+    for name in ("0-crash.dcm", "0-out-of-memory.dcm"):
         (unlabelled.root / "deep" / name).unlink()
     clean = stage(unlabelled, folder="clean")
     clean()
@@ -716,3 +716,12 @@ def test_journal_of_a_killed_run_is_gone_on_with(stage, hospital, fetched, monke
     )
     assert ours == theirs
     assert (ward.folder / "manifest.parquet").read_bytes() == (whole.folder / "manifest.parquet").read_bytes()
+
+
+def test_images_that_share_a_row_of_the_table_are_flagged(stage, published):
+    (published.root / "more" / "2.png").write_bytes(imagecodecs.png_encode(words(77)))
+    public = stage(published)
+    public()
+    codes = dict(zip(public.files["file"], public.codes(), strict=True))
+    assert codes["2.png"] == codes["more/2.png"] == "row-shared"
+    assert "row-shared" not in codes["0.png"] + codes["1.png"]  # 1.png's other file has the same pixels, and is not taken

@@ -12,7 +12,7 @@ import torch
 from cxr.config import HeadConfig, ModelConfig
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
 from cxr.labels import Label, LabelSet
-from cxr.manifest import TEXT_COLUMNS, label_column, Manifest
+from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, save_model
 from cxr.model.file import Preprocessing as ModelPreprocessing

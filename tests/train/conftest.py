@@ -16,7 +16,7 @@ import yaml
 from cxr.config import AugmentConfig, HeadConfig, ModelConfig, TrainConfig, TrainStage
 from cxr.data.dataset import Batch
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
-from cxr.manifest import TEXT_COLUMNS, label_column, Manifest
+from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 
 LABELS, SIZE, IMAGES = ("Mass", "Effusion"), 32, 60
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as standard
 from pydicom.sr.coding import Code
 
 from cxr.ingest.read import bodypart as module
 from cxr.ingest.read.bodypart import shows_chest
+from tests.ingest.read.conftest import header_with_code
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of each odd value
 
-
-def header(code: str = "", scheme: str = "SCT", **attributes) -> Dataset:
-    dataset = Dataset()
-    if code:
-        item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator = code, scheme
-        dataset.AnatomicRegionSequence = [item]
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    return dataset
+header = partial(header_with_code, "AnatomicRegionSequence")
 
 
 @pytest.mark.parametrize(

@@ -216,3 +216,13 @@ def test_outcome_is_that_of_the_gravest_code(codes, outcome):
 def test_every_code_has_a_sentence_for_people():
     assert all(len(text.split()) >= 4 and not text.endswith(".") for _, text in CODES.values())
     assert len({text for _, text in CODES.values()}) == len(CODES)
+
+
+@pytest.mark.parametrize("charset", [b"DOE^JANE10", b"ISO IR 100", b"ISO_IR 6\\D"])
+def test_no_library_warns_in_words_of_the_header(content, charset, recwarn):
+    data = content(SMOOTH, BitsStored=12, SpecificCharacterSet="ISO_IR 100", SeriesDescription="Thorax \xfc")
+    data = data.replace(b"ISO_IR 100", charset).replace(b"Thorax \xfc", b"Thorax\x1b\xfc")
+    recwarn.clear()
+    _told(read_dicom, data)
+    _told(judge_header, data, ReadOptions())
+    assert not [str(warning.message) for warning in recwarn.list]

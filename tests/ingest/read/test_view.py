@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from cxr.ingest.read import view as module
 from cxr.ingest.read.attributes import IMAGE_TEXTS, ORDER_TEXTS
 from cxr.ingest.read.view import ViewFinding, find_view, parse_view
 from cxr.manifest import VIEWS
+from tests.ingest.read.conftest import header_with_code
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of each odd value
 
@@ -21,16 +24,7 @@ TELLERS = ("ViewCodeSequence", "ViewPosition", "PatientOrientation", "descriptio
 PA, AP, FRONTAL, LATERAL = "272479007", "399348003", "399033003", "399173006"
 CONTRADICTION, UNKNOWN = ("view-contradiction",), ("view-unknown",)
 
-
-def header(code: str = "", scheme: str = "SCT", **attributes) -> Dataset:
-    dataset = Dataset()
-    if code:
-        item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator = code, scheme
-        dataset.ViewCodeSequence = [item]
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    return dataset
+header = partial(header_with_code, "ViewCodeSequence")
 
 
 @pytest.mark.parametrize(
