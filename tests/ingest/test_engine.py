@@ -7,8 +7,8 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 from types import ModuleType
+from unittest import mock
 
 import numpy as np
 import pytest
