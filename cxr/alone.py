@@ -18,7 +18,7 @@ def run_alone(module: str, name: str, view: Section, folder: Path, observer: Obs
     """Run one stage without a pipeline, in a folder of its own; tracked where MLFLOW_TRACKING_URI says so.
 
     Args:
-        module: whose `run` does the work.
+        module: whose `check` refuses what cannot be done, and whose `run` does the work.
         name: of the stage and, with the tracking server, of the experiment.
         view: its configuration.
         folder: where it writes; made where there is none.
@@ -35,13 +35,16 @@ def run_alone(module: str, name: str, view: Section, folder: Path, observer: Obs
         if state.record is not None and not again:
             observer.skipped(state)
             return state.record
+        stage = importlib.import_module(module)
+        if hasattr(stage, "check"):  # before anything is cleared: what cannot be done must not cost the last result
+            stage.check(view)
         attempt = prepare(folder, state, module)
         run = open_alone(folder, name, attempt.run_id if attempt else None)
         write_json(folder / ATTEMPT, Attempt(digest=fingerprint.digest, run_id=run.run_id))
         started = now()
         with ending(run):
             context = StageContext(folder, {}, run, observer.started(state))
-            result: StageResult = importlib.import_module(module).run(view, context)
+            result: StageResult = stage.run(view, context)
             record = make_record(name, fingerprint, folder, run, started, result)
         write_json(folder / NAME, record)
         (folder / ATTEMPT).unlink()

@@ -231,8 +231,11 @@ def file(target: str, numbers: tuple[int, ...], **given: Any) -> None:
 
         source = resolve(define_ingest(target, given).source, None)
     names = sorted(entry.name for entry in source.files.entries())
+    if max(numbers) > len(names):
+        raise CxrError(f"the source has {len(names)} files, none with the number {max(numbers)}")
     for number in numbers:
-        click.echo(f"{number}  {names[number - 1] if number <= len(names) else 'no such file'}")
+        click.echo(f"{number}  {source.pseudonyms.file(names[number - 1])}  {names[number - 1]!r}")
+    click.echo("The second word must be the one that files.csv has for the number; else the source has changed since.")
 
 
 @cli.command()

@@ -62,6 +62,8 @@ def define_ingest(target: str, given: Mapping[str, object], overrides: Sequence[
         raise ConfigError(
             "a key for the pseudonyms is needed: --key FILE; `cxr key FILE` makes one. Keep it away from the data"
         )
+    if kind == "images" and given.get("key_file") is not None:
+        raise ConfigError("--key: images of a published set keep their names; only DICOM files get pseudonyms")
     source = {"kind": kind, "url" if web else "root": TypedText(target)}
     source |= {key: value for key, value in given.items() if key not in ("kind", "labels") and value is not None}
     content: dict[str, Any] = {"name": "ingest", "labels": given.get("labels"), "source": source}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -34,24 +35,28 @@ def digest_file(path: Path) -> str:
 def digest_folder(path: Path) -> str:
     """SHA-256 of a folder's listing: relative paths, sizes and times of change, since an archive is too large to read."""
     lines = sorted(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in _walk(path, ""))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):  # a link may lead in a circle
-                yield prefix + entry.name, _stat(entry)
-            elif os.access(entry.path, os.R_OK | os.X_OK):  # ingest records one that cannot be listed
-                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
-
-
-def _stat(entry: os.DirEntry[str]) -> os.stat_result:
-    """Of what an entry leads to; of a link that leads nowhere, the link's own."""
+    """The files below a folder. What cannot be looked at, or is gone since it was listed, counts as not there."""
     try:
-        return entry.stat()
-    except OSError:
-        return entry.stat(follow_symlinks=False)
+        entries = list(os.scandir(folder))
+    except OSError:  # ingest records a folder that cannot be listed
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):  # a link may lead in a circle
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
+        elif (status := _stat(entry)) is not None:
+            yield prefix + entry.name, status
+
+
+def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Of what an entry leads to; of a link that leads nowhere, the link's own; None where it is gone."""
+    for follow in (True, False):
+        with suppress(OSError):
+            return entry.stat(follow_symlinks=follow)
+    return None
 
 
 def config_digests(config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:

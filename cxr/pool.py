@@ -28,6 +28,7 @@ _Result = TypeVar("_Result")
 _Given = TypeVar("_Given", contravariant=True)
 _Done = TypeVar("_Done", covariant=True)
 _MOST_FALSE_STARTS = 3
+_ALARM_AFTER = 2  # times the limit of an item
 
 
 class At(Protocol):
@@ -116,7 +117,9 @@ class _Worker(Generic[_Task]):
 
     def __init__(self, limits: Limits) -> None:
         self.connection, theirs = Pipe()
-        command = [sys.executable, "-m", "cxr.pool", str(theirs.fileno()), str(limits.megabytes)]
+        # -P: nothing is imported from the folder that the command runs in, which may be an archive
+        numbers = (theirs.fileno(), limits.megabytes, limits.seconds)
+        command = [sys.executable, "-P", "-m", "cxr.pool", *map(str, numbers)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         # one thread each: the workers are the parallelism
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -208,7 +211,7 @@ class _Pool(Generic[_Task, _Result]):
             worker.close()
 
 
-def _serve(connection: Connection, megabytes: int) -> None:
+def _serve(connection: Connection, megabytes: int, seconds: float) -> None:
     """Work on what is sent until the other side closes; in a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which ends the workers
 
@@ -217,6 +220,8 @@ def _serve(connection: Connection, megabytes: int) -> None:
             connection.send(("at", (item, limited)))
         except OSError:  # the main process is gone: what it wanted, nobody waits for
             os._exit(1)
+        # the main process ends what is slow; where it is gone itself, the alarm does, whose default is to end the process
+        signal.setitimer(signal.ITIMER_REAL, _ALARM_AFTER * seconds if limited else 0)
 
     limited_yet = False
     while True:
@@ -227,7 +232,9 @@ def _serve(connection: Connection, megabytes: int) -> None:
         if not limited_yet:  # after the first task has brought its imports
             _limit_memory(megabytes)
             limited_yet = True
-        connection.send(_outcome(work, task, at))
+        outcome = _outcome(work, task, at)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send(outcome)
 
 
 def _outcome(work: Work[Any, Any], task: object, at: At) -> tuple[str, object]:
@@ -248,4 +255,4 @@ def _limit_memory(megabytes: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]))
+    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3]))

@@ -33,6 +33,7 @@ from cxr.record import (
     environment,
     read_attempt,
     read_pipeline_run,
+    read_record,
     write_json,
 )
 from cxr.stage import Progress, StageContext, StageResult
@@ -121,15 +122,13 @@ def prepare(folder: Path, state: StageState, module: str) -> Attempt | None:
     Of another run what the stage's module names in `KEPT` stays: the stage itself decides what of it is still good.
 
     Raises:
-        DataError: the folder holds something that no stage wrote.
+        DataError: the folder holds something that no stage wrote, or the work of another stage.
     """
     if state.state == "interrupted":
         return read_attempt(folder)
     keep = getattr(importlib.import_module(module), "KEPT", ())
     if folder.exists():
-        strange = any(path.name != LOCK for path in folder.iterdir())
-        if strange and not any((folder / name).exists() for name in (NAME, ATTEMPT)):
-            raise DataError(f"{folder}: holds files that no stage wrote; move them away, or choose another workspace")
+        _refuse_strangers(folder, state.stage, keep)
         # a mark that no fingerprint matches: a kill from here on leaves a folder that is known as ours, and not whole
         write_json(folder / ATTEMPT, Attempt(digest=CLEARED, run_id=""))
         (folder / NAME).unlink(missing_ok=True)
@@ -142,6 +141,21 @@ def prepare(folder: Path, state: StageState, module: str) -> Attempt | None:
                 path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     return None
+
+
+def _refuse_strangers(folder: Path, stage: str, keep: Sequence[str]) -> None:
+    """Refuse a folder with anything in it that this stage has not written, since it would be deleted."""
+    record = read_record(folder)
+    if record is not None and record.stage != stage:
+        raise DataError(f"{folder}: is the folder of the stage {record.stage}; choose another one")
+    own = {NAME, ATTEMPT, LOCK, *keep}
+    if record is not None:
+        own |= {name.partition("/")[0] for name in record.outputs}
+    elif (folder / ATTEMPT).exists():
+        return  # begun and not finished: what it wrote, nobody has listed
+    strange = next((path.name for path in sorted(folder.iterdir()) if path.name not in own), None)
+    if strange is not None:
+        raise DataError(f"{folder}: holds '{strange}', which no stage wrote; move it away, or choose another folder")
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def state_of(name: str, fingerprint: Fingerprint, folder: Path) -> StageState:
     if record is None:
         if attempt is not None and attempt.digest == fingerprint.digest:
             return StageState(name, "interrupted", "it was begun and not finished; it goes on", fingerprint=fingerprint)
-        begun = "it was begun otherwise and not finished; that is replaced"
+        begun = "it was begun otherwise and not finished; what of that still serves is kept"
         reason = begun if attempt is not None and attempt.digest != CLEARED else "it has not run yet"
         return StageState(name, "due", reason, fingerprint=fingerprint)
     changed = fingerprint.differences(record.fingerprint)

@@ -107,7 +107,7 @@ def test_interrupted_run_of_another_configuration_is_replaced(stage):
     with pytest.raises(DataError):
         stage()
     stage.fail = None
-    assert stage(size=2)[0] == "started: it was begun otherwise and not finished; that is replaced"
+    assert stage(size=2)[0] == "started: it was begun otherwise and not finished; what of that still serves is kept"
     assert stage.found[1] == sorted([LOCK, ATTEMPT, "kept"])
 
 
@@ -120,7 +120,7 @@ def test_folder_in_use_is_refused(stage, tmp_path):
 def test_folder_of_something_else_is_refused_and_left_as_it_is(stage, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("precious")
-    with pytest.raises(CxrError, match="holds files that no stage wrote"):
+    with pytest.raises(CxrError, match="which no stage wrote"):
         stage()
     assert (tmp_path / "out" / "thesis.txt").read_text() == "precious"
 

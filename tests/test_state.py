@@ -67,7 +67,7 @@ def test_attempt_of_another_fingerprint_is_replaced(tmp_path, run_id):
     other = NOW.model_copy(update={"config": {"size": 64}})
     write_json(tmp_path / ATTEMPT, Attempt(digest=other.digest, run_id=run_id))
     state = state_of("ingest", NOW, tmp_path)
-    assert (state.state, state.reason) == ("due", "it was begun otherwise and not finished; that is replaced")
+    assert (state.state, state.reason) == ("due", "it was begun otherwise and not finished; what of that still serves is kept")
 
 
 def test_cleared_folder_has_not_run_yet(tmp_path):

@@ -82,8 +82,9 @@ def join(
     if table is not None:
         frame = _with_context(frame, table, names)
     frame = _with_codes(frame, has_table=table is not None, published=published)
+    frame = _add(frame, _shared(frame, frame["instance_uid"].fillna("") != "", "instance_uid"), "instance-shared")
     if not row_of_study:
-        frame = _add(frame, _shares_a_row(frame), "row-shared")
+        frame = _add(frame, _shared(frame, frame["place"] >= 0, "place"), "row-shared")
     frame["outcome"] = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
     taken = frame[frame["outcome"].isin(TAKEN)]
     return Joined(_manifest(taken, table, label_names), _files(frame, table, names))
@@ -138,11 +139,10 @@ def _with_codes(frame: pd.DataFrame, *, has_table: bool, published: bool) -> pd.
     return _add(frame, _spread(again & same & ~repeated, frame), "duplicate")
 
 
-def _shares_a_row(frame: pd.DataFrame) -> pd.Series[bool]:
-    """Which of the images that are taken have the table's row of another one, as files of one name in two folders do."""
+def _shared(frame: pd.DataFrame, told: pd.Series[bool], column: str) -> pd.Series[bool]:
+    """Which of the images that are taken have something in common with another one that should be theirs alone."""
     outcomes = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
-    labelled = frame[outcomes.isin(TAKEN) & (frame["place"] >= 0)]
-    return _spread(labelled["place"].duplicated(keep=False), frame)
+    return _spread(frame.loc[outcomes.isin(TAKEN) & told, column].duplicated(keep=False), frame)
 
 
 def _spread(flags: pd.Series[bool], frame: pd.DataFrame) -> pd.Series[bool]:

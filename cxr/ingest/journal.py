@@ -62,6 +62,7 @@ def _plan(journal: sqlite3.Connection, listing: Mapping[str, str], reader: Mappi
     reread = _forget_other_reader(journal, reader)
     stale = _stale(journal, listing)
     if stale:
+        reread += _gone(journal, listing)
         journal.executemany("delete from files where shard = ?", [(shard,) for shard in stale])
         reread += (f"{len(stale)} shards are read again, since files of theirs are gone, changed, or could not be read",)
     _assign(journal, listing, shard_files)
@@ -87,6 +88,11 @@ def _forget_other_reader(journal: sqlite3.Connection, reader: Mapping[str, str])
 def _stale(journal: sqlite3.Connection, listing: Mapping[str, str]) -> list[int]:
     rows = journal.execute("select file, stamp, shard from files")
     return sorted({shard for file, stamp, shard in rows if listing.get(file) != stamp})
+
+
+def _gone(journal: sqlite3.Connection, listing: Mapping[str, str]) -> tuple[str, ...]:
+    gone = sum(file not in listing for (file,) in journal.execute("select file from files"))
+    return (f"{gone} files that were read before are gone from the source, and their images from the result",) if gone else ()
 
 
 def _assign(journal: sqlite3.Connection, listing: Mapping[str, str], shard_files: int) -> None:

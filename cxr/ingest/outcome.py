@@ -23,6 +23,7 @@ CODES: dict[str, tuple[OutcomeName, str]] = {
     "photometric-spelling": ("corrected", "PhotometricInterpretation is spelt in another case"),
     "rotated": ("corrected", "PatientOrientation says that the image is turned; turned upright"),
     "mirrored": ("corrected", "PatientOrientation says that left and right are exchanged; mirrored"),
+    "not-square": ("corrected", "the pixels are not square; one side is stretched"),
     "padding": ("corrected", "the header names a padding value; those pixels are made black"),
     "read-again": ("flagged", "a worker process ended while it read this file; read again by itself, it was whole"),
     "polarity-contradiction": ("flagged", "PhotometricInterpretation and PresentationLUTShape contradict each other"),
@@ -39,10 +40,12 @@ CODES: dict[str, tuple[OutcomeName, str]] = {
     "age-implausible": ("flagged", "the age is negative or above 120 years; it is treated as unknown"),
     "not-labelled": ("flagged", "the label table has no row for the image; all its labels are unknown"),
     "row-shared": ("flagged", "another image has the same row of the label table; one of them may be mislabelled"),
+    "instance-shared": ("flagged", "another image has the same SOPInstanceUID and other pixels"),
     "repeated": ("flagged", "the same pixels as an earlier image of the same patient; kept, for the data set lists both"),
     # not taken, since something is wrong
     "empty": ("quarantined", "the file is empty"),
     "unreadable": ("quarantined", "the file cannot be read as an image of its kind"),
+    "folder-unreadable": ("quarantined", "a folder that cannot be listed; what is in it was not seen"),
     "too-large": ("quarantined", "the file, or what it unpacks to, is larger than any radiograph"),
     "truncated": ("quarantined", "the file ends inside an element"),
     "duplicate-element": ("quarantined", "an element of the header stands twice or out of order"),
@@ -53,6 +56,7 @@ CODES: dict[str, tuple[OutcomeName, str]] = {
     "archive-damaged": ("quarantined", "the archive, or this file inside it, is damaged or encrypted"),
     "archive-unsafe": ("quarantined", "the file's path inside the archive leads out of it"),
     "archive-bomb": ("quarantined", "the archive unpacks to far more than it holds, or is nested too deep"),
+    "not-read": ("quarantined", "the file was listed, and could not be read when its turn came"),
     "missing": ("quarantined", "the DICOMDIR or the PACS lists a file that is not there"),
     "not-fetched": ("quarantined", "the PACS refused to give this file"),
     "no-identity": ("quarantined", "PatientID, StudyInstanceUID or SOPInstanceUID is missing"),
@@ -81,7 +85,7 @@ CODES: dict[str, tuple[OutcomeName, str]] = {
 }
 """Every code of files.csv: the outcome it leads to, and what it means."""
 
-PASSING = ("reader-died", "too-slow", "too-much-memory", "missing", "not-fetched")
+PASSING = ("not-read", "reader-died", "too-slow", "too-much-memory", "missing", "not-fetched")
 """Codes of what may go well the next time: the next run reads such files again."""
 
 

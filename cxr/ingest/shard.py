@@ -98,6 +98,11 @@ def record_path(folder: Path, shard: int) -> Path:
     return folder / f"shard-{shard:05d}.json"
 
 
+def is_done(path: Path) -> bool:
+    """Whether a shard is whole: its records are written last."""
+    return path.exists() and path.stat().st_size > 0
+
+
 def read_records(path: Path) -> Iterator[Record]:
     """The records of a whole shard."""
     for record in json.loads(path.read_bytes()):
@@ -119,11 +124,13 @@ def process_shard(task: ShardTask, at: At) -> int:
     """
     reading = task.reading
     path = record_path(reading.records, task.shard)
-    if path.exists():
+    if is_done(path):
         return len(task.names)
     cv2.setNumThreads(1)  # the workers are the parallelism
     images: list[Grey] = []
     records = [_process_file(task, index, images, at) for index in range(len(task.names))]
+    if task.names:
+        at(len(task.names) - 1, limited=False)  # a slow disk is no fault of the last file
     with _writing(reading.store):
         write_shard(reading.store, task.shard, images, reading.preprocessing)
         write_atomic(path, json.dumps([asdict(record) for record in records]).encode())

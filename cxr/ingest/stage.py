@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.config import IngestConfig, IngestStage
+from cxr.config import IngestConfig, IngestStage, PhantomSource
 from cxr.errors import DataError
 from cxr.fingerprint import code_digests, digest_json
 from cxr.ingest import journal
@@ -21,7 +21,7 @@ from cxr.ingest.join import Joined, join, to_frame
 from cxr.ingest.outcome import PASSING, TAKEN
 from cxr.ingest.read import canonical, normalise
 from cxr.ingest.read.dicom import ReadOptions
-from cxr.ingest.shard import Reading, Record, ShardTask, quarantine_path, read_records, record_path
+from cxr.ingest.shard import Reading, Record, ShardTask, is_done, quarantine_path, read_records, record_path
 from cxr.ingest.source.entry import Entry
 from cxr.ingest.source.resolve import ResolvedSource, resolve
 from cxr.ingest.store import ImageStore, Preprocessing, describe_store
@@ -65,6 +65,23 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
     return _report(joined, labels, plan, len(listing), context)
 
 
+def check(config: IngestStage) -> None:
+    """Refuse a source that is not there and a table that breaks its layout, before the result of the last run is cleared.
+
+    Raises:
+        DataError, ConfigError: as `run` raises them.
+    """
+    if not isinstance(config.source, PhantomSource):  # which is drawn by the stage before
+        source = resolve(config.source, None)
+        _labels(config, source)
+        _refuse_empty(source, next(iter(source.files.entries()), None))
+
+
+def _refuse_empty(source: ResolvedSource, first: Entry | None) -> None:
+    if first is None:
+        raise DataError(f"source: no {'PNG or JPEG files' if source.kind == 'image' else 'files'} in it or its sub-folders")
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A file of the listing: its place in it, from 1, and what the source tells."""
@@ -80,8 +97,7 @@ def list_files(source: ResolvedSource) -> dict[str, Listed]:
         DataError: the source cannot be listed, or holds no file.
     """
     ordered = sorted(source.files.entries(), key=lambda entry: entry.name)
-    if not ordered:
-        raise DataError(f"source: no {'PNG or JPEG files' if source.kind == 'image' else 'files'} in it or its sub-folders")
+    _refuse_empty(source, ordered[0] if ordered else None)
     return {source.pseudonyms.file(entry.name): Listed(number, entry) for number, entry in enumerate(ordered, start=1)}
 
 
@@ -162,7 +178,7 @@ def _tasks(
         quarantine=folder / "quarantine" if ingest.keep_quarantined else None,
     )
     for shard, files in plan.shards.items():
-        if not record_path(reading.records, shard).exists():
+        if not is_done(record_path(reading.records, shard)):
             yield ShardTask(shard, tuple(listing[file].entry.name for file in files), reading)
 
 
@@ -192,7 +208,7 @@ def _sweep_quarantine(folder: Path, files: pd.DataFrame, *, keep: bool) -> None:
     refused = files.loc[files["outcome"] == "quarantined", "file"] if keep else ()
     wanted = {quarantine_path(folder, file) for file in refused}
     for path in folder.glob("*"):
-        if path not in wanted:
+        if path.is_file() and path not in wanted:
             path.unlink()
 
 
@@ -234,6 +250,16 @@ def _report(joined: Joined, labels: Labels, plan: journal.Plan, listed: int, con
     return StageResult(totals, headline, warnings=warnings, highlights=("audit_numbers.html",))
 
 
+_COUNTED = {
+    "duplicate-other-patient": "files have the pixels of another patient's file: one of the two is under the wrong name",
+    "row-shared": "images share a row of the label table with another one; one of them may be mislabelled",
+    "instance-shared": "images share their SOPInstanceUID with another one of other pixels",
+    "not-read": "files could not be read this time; --again tries them once more",
+    "not-fetched": "files were not given by the PACS; --again tries them once more",
+    "missing": "files are listed and not there",
+}
+
+
 def _warnings(files: pd.DataFrame, counts: AuditCounts) -> Iterator[str]:
     if counts.outcomes["quarantined"]:
         yield f"{counts.outcomes['quarantined']} files were quarantined; files.csv says why, file by file"
@@ -242,9 +268,13 @@ def _warnings(files: pd.DataFrame, counts: AuditCounts) -> Iterator[str]:
         ("reader-died", "a worker process ended twice while it read file {}; the file is left out"),
         ("too-slow", "file {} took longer than ingest.file_seconds; it is left out"),
         ("read-again", "a worker process ended while it read file {}; read again by itself, the file was whole"),
+        ("folder-unreadable", "a folder cannot be listed, and what is in it was not seen: number {}"),
     ):
         numbers = files.loc[codes.map(lambda found, code=code: code in found), "number"]
         yield from (text.format(number) for number in numbers.head(3))
+    for code, text in _COUNTED.items():
+        if number := int(codes.map(lambda found, code=code: code in found).sum()):
+            yield f"{number} {text}"
     unlabelled = int(codes.map(lambda found: "not-labelled" in found).sum())
     if unlabelled:
         yield f"{unlabelled} images have no row in the label table, so all their labels are unknown"

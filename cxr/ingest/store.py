@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +54,24 @@ def shard_path(folder: Path, shard: int) -> Path:
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file that appears whole or not at all."""
+    with _appearing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that appears under its name when it is whole and on the disk: a power cut leaves no half of it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
+    with partial.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_shard(
@@ -69,12 +85,9 @@ def write_shard(
         images: uint8 or uint16 [size, size] each; none is allowed.
         preprocessing: size and type of the images.
     """
-    path = shard_path(folder, shard)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        none = np.zeros((0, preprocessing.size, preprocessing.size), preprocessing.dtype)
+    none = np.zeros((0, preprocessing.size, preprocessing.size), preprocessing.dtype)
+    with _appearing(shard_path(folder, shard)) as file:
         np.save(file, np.stack(images) if images else none)
-    os.replace(partial, path)
 
 
 def describe_store(folder: Path, preprocessing: Preprocessing) -> None:

@@ -107,7 +107,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     header = rows.pop(0)[1]
     twice = next((name for name, count in Counter(header).items() if name and count > 1), None)
     if twice is not None:
-        raise DataError(f"{path}: column '{twice}' stands twice")
+        raise DataError(f"{path}: column {header.index(twice) + 1} stands twice; is the first row the header?")
     for number, cells in rows:
         # pandas would fill a short row, and take the first column of long ones for an index
         if len(cells) < len(header) or any(cells[len(header) :]):

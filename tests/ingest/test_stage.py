@@ -150,7 +150,7 @@ def test_every_file_and_row_has_its_outcome(stage, hospital):
         "files": 9, "accepted": 5, "duplicate": 2, "flagged": 1, "quarantined": 1, "rows_without_file": 1, "images": 6,
     }  # fmt: skip
     assert result.headline.startswith("6 images of 4 patients")
-    assert len(result.warnings) == 3
+    assert len(result.warnings) == 4
     assert set(" ".join(ward.codes()).split()) <= set(CODES)
     assert ward.files.loc[ward.files["image_id"] != "", "image_id"].tolist() == ward.manifest.frame["image_id"].tolist()
 

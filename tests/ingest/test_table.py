@@ -126,7 +126,7 @@ def test_column_may_have_a_synonym_for_its_name(table, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("Erguss", "2 columns: Effusion, Erguss"), ("Effusion", "'Effusion' stands twice")]
+    ("name", "message"), [("Erguss", "2 columns: Effusion, Erguss"), ("Effusion", "column 4 stands twice")]
 )
 def test_two_columns_for_one_label_are_refused(table, name, message):
     with pytest.raises(DataError, match=message):

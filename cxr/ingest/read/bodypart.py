@@ -1,6 +1,7 @@
 """Whether a header says that the chest was examined, another part of the body, or nothing of it.
 
 Where several parts are named and the chest is one of them, it is a chest: a newborn's chest and abdomen are one exposure.
+Not so in the texts of an order, which is often one of several exposures ("Polytrauma: Thorax, Becken"): it then tells nothing.
 Bone views of the thorax (ribs, "knöcherner Thorax", one side of it) are another examination.
 """
 
@@ -64,7 +65,7 @@ def shows_chest(header: Dataset) -> bool | None:
     The first that tells counts: BodyPartExamined, AnatomicRegionSequence, the descriptions of the image, those of the order.
 
     Returns:
-        True for a chest, False for another part of the body, None where nothing tells.
+        True for a chest, False for another part of the body, None where nothing tells, or an order names both.
 
     Raises:
         Refused: an element's bytes do not fit its value representation.
@@ -72,10 +73,19 @@ def shows_chest(header: Dataset) -> bool | None:
     told = _of_words(text(header, "BodyPartExamined"), _OTHER_TERMS)
     if told is None:
         told = _of_codes(header)
-    for name in (*IMAGE_TEXTS, *ORDER_TEXTS):
+    for name in IMAGE_TEXTS:
         if told is None:
             told = _of_words(text(header, name), _OTHER_WORDS)
-    return told
+    return _of_order(header) if told is None else told
+
+
+def _of_order(header: Dataset) -> bool | None:
+    for name in ORDER_TEXTS:
+        line = text(header, name)
+        told = _of_words(line, _OTHER_WORDS)
+        if told is not None:
+            return None if told and _OTHER_WORDS & set(words(line)) else told
+    return None
 
 
 def _of_words(line: str, other: set[str]) -> bool | None:

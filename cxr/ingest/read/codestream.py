@@ -19,6 +19,9 @@ _NEXT_IMAGE = re.compile(rb"\xff\xd9\0*\xff[\xd8\x4f]\xff")  # an end marker, th
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 _JPEG_2000_SIZE = b"\xff\x4f\xff\x51"
 _TABLES, _SCAN, _RESTART = 0xC4, 0xDA, 0xDD
+_LOSSLESS = 0xC3
+_MARKER = re.compile(rb"\xff([\x01-\xfe])")
+_RESTARTS = bytes(range(0xD0, 0xD8))  # in this order, again and again
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
 
 
@@ -58,7 +61,7 @@ class Jpeg(Stated):
         process: the marker of its frame header, such as 0xC0 for baseline.
         selection: of the scan: the predictor of JPEG lossless.
         shift: of the scan: the point transform of JPEG lossless.
-        restarts: whether restart markers are inserted.
+        interval: how many units of coded data lie between two restart markers; 0 where there are no such markers.
         code_lengths: Huffman code length in bits by symbol, of each table.
         table: the number of the scan's table.
         scan: position of the first coded byte.
@@ -68,11 +71,32 @@ class Jpeg(Stated):
     process: int
     selection: int
     shift: int
-    restarts: bool
+    interval: int
     table: int
     scan: int
     end: int
     code_lengths: dict[int, dict[int, int]] = field(default_factory=dict)
+
+    def check_markers(self, data: bytes) -> None:
+        """See to it that the coded data hold each restart marker that is due, in order, and no other marker.
+
+        Decoders go on in silence where one is missing, with grey or with what comes next. A unit of coded data is a
+        sample of JPEG lossless, otherwise a block of 8 x 8, for one component is not interleaved; ISO 10918-1 A.2.2.
+
+        Raises:
+            Refused: they do not, or a restart interval of JPEG lossless is no number of whole rows, as H.1.1 has it.
+        """
+        rows, columns = self.shape
+        lossless = self.process == _LOSSLESS
+        units = rows * columns if lossless else -(-rows // 8) * -(-columns // 8)
+        if lossless and self.interval and self.interval % columns:
+            raise Refused("decode-failed", f"restarts after {self.interval} pixels of rows of {columns}")
+        due = -(-units // self.interval) - 1 if self.interval else 0
+        found = b"".join(_MARKER.findall(data, self.scan, self.end))
+        if len(found) != due:
+            raise Refused("decode-failed", f"{len(found)} markers in the coded data, {due} expected")
+        if found != (_RESTARTS * (due // 8 + 1))[:due]:
+            raise Refused("decode-failed", "the markers in the coded data are not in order")
 
 
 def read_jpeg(data: bytes) -> Jpeg:
@@ -90,7 +114,7 @@ def read_jpeg(data: bytes) -> Jpeg:
 
 
 def _read_jpeg(data: bytes) -> Jpeg:
-    frame, process, restarts, lengths, position = b"", 0, False, {}, 2
+    frame, process, interval, lengths, position = b"", 0, 0, {}, 2
     while True:
         marker, content, position = _segment(data, position)
         if marker in _FRAMES:
@@ -100,14 +124,14 @@ def _read_jpeg(data: bytes) -> Jpeg:
         elif marker == _TABLES:
             lengths.update(_code_lengths(content))
         elif marker == _RESTART:
-            restarts = any(content)
+            interval = int.from_bytes(content, "big")  # of two bytes, or up to four in JPEG-LS
         elif marker == _SCAN:
             break
     precision, rows, columns, components = struct.unpack_from(">BHHB", frame)
     spectral, approximation = content[1 + 2 * content[0]], content[3 + 2 * content[0]]
     return Jpeg(
         (rows, columns), components, precision, process, spectral, approximation & 15,
-        restarts, content[2] >> 4, position, _end(data, position), lengths,
+        interval, content[2] >> 4, position, _end(data, position), lengths,
     )  # fmt: skip
 
 

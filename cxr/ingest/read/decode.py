@@ -8,6 +8,7 @@ that changes no length; only a checksum of the source can.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import imagecodecs
@@ -110,11 +111,13 @@ def _jpeg(codec: Callable[[bytes], Frame], *processes: int) -> Callable[[Dataset
         stated.check(shape, allocated)
         if stated.process not in processes:
             raise Refused("decode-failed", f"a codestream of process {stated.process:X}, not of the transfer syntax")
+        if stated.process != _LS:  # whose decoder sees to it by itself
+            stated.check_markers(data)
         frame = _decoded(codec, data, allocated)
         if stated.process == _LOSSLESS:
             _check_lossless(frame, data, stated, shape)
         elif stated.process in (_BASELINE, _EXTENDED):
-            _check_whole(frame, codec, data, stated.end)
+            _check_whole(frame, codec, data, stated)
         return frame
 
     return decoder
@@ -125,9 +128,13 @@ def _check_lossless(frame: Frame, data: bytes, stated: Jpeg, shape: Shape) -> No
         check_length(frame, data, stated)
 
 
-def _check_whole(frame: Frame, codec: Callable[[bytes], Frame], data: bytes, end: int) -> None:
-    """Refuse a frame that was cut and closed: its decoder fills the missing blocks, with grey or with whatever is put there."""
-    longer = codec(data[:end] + _FILLING + data[end:])
+def _check_whole(frame: Frame, codec: Callable[[bytes], Frame], data: bytes, stated: Jpeg) -> None:
+    """Refuse a frame of which a part up to a restart or the end was cut off.
+
+    Its decoder fills the missing blocks, with grey or with whatever is put there.
+    """
+    coded = _RESTART.sub(lambda marker: _FILLING + marker[0], data[stated.scan : stated.end])
+    longer = codec(data[: stated.scan] + coded + _FILLING + data[stated.end :])
     if not np.array_equal(longer, frame):
         raise Refused("decode-failed", "the codestream ends before the picture does")
 
@@ -151,6 +158,7 @@ def _decoded(codec: Callable[[bytes], Frame], data: bytes, allocated: int) -> Fr
 
 
 _FILLING = 64 * b"\x55"
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _BASELINE, _EXTENDED, _LOSSLESS, _LS = 0xC0, 0xC1, 0xC3, 0xF7
 _JPEG = _jpeg(imagecodecs.jpeg8_decode, _BASELINE, _EXTENDED)
 _JPEG_LOSSLESS = _jpeg(imagecodecs.jpeg8_decode, _LOSSLESS)

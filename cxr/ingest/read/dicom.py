@@ -1,4 +1,4 @@
-"""A DICOM file to one radiograph: taken apart, judged by its header, decoded, normalised, turned upright, judged by its pixels.
+"""A DICOM file to one radiograph: taken apart, judged by its header, decoded, normalised, made undistorted and upright, judged.
 
 Whatever is wrong with a file is a `Refused` with a code; nothing else leaves these functions.
 """
@@ -18,6 +18,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from cxr.ingest.deidentify import pooled_age
 from cxr.ingest.outcome import Refused
 from cxr.ingest.read import attributes, normalise, part10, quality
+from cxr.ingest.read.aspect import squared
 from cxr.ingest.read.decode import decode
 from cxr.ingest.read.manufacturer import maker
 from cxr.ingest.read.orientation import orient
@@ -108,10 +109,12 @@ def _read(data: bytes, options: ReadOptions) -> Radiograph:
     judged = _judge(file, options)
     header = file.header
     normalised = normalise.normalise(_decode(header), header, options.bits)
-    oriented = orient(normalised.pixels, header)
+    square = squared(normalised.pixels, header)  # spacings are those of rows and columns as stored
+    oriented = orient(square.pixels, header)
     found = quality.judge(oriented.pixels)
     age, implausible = pooled_age(attributes.text(header, "PatientAge"))
-    decisions = {"syntax": file.syntax.name, **normalised.decisions, "orientation": oriented.decision}
+    odd_age = ("age-implausible",) if implausible else ()
+    decisions = {"syntax": file.syntax.name, **normalised.decisions, "aspect": square.decision}
     return Radiograph(
         pixels=oriented.pixels,
         source_sha256=hashlib.sha256(data).hexdigest(),
@@ -122,8 +125,8 @@ def _read(data: bytes, options: ReadOptions) -> Radiograph:
         sex=parse_sex(attributes.text(header, "PatientSex")),
         age_years=age,
         manufacturer=maker(attributes.text(header, "Manufacturer")),
-        decisions=decisions | {"view": judged.view.told_by or "not told"},
-        codes=(*judged.codes, *normalised.codes, *oriented.codes, *found.codes, *(("age-implausible",) if implausible else ())),
+        decisions=decisions | {"orientation": oriented.decision, "view": judged.view.told_by or "not told"},
+        codes=(*judged.codes, *normalised.codes, *square.codes, *oriented.codes, *found.codes, *odd_age),
     )
 
 

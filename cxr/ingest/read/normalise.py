@@ -25,7 +25,7 @@ from cxr.ingest.read.polarity import polarity_of
 from cxr.ingest.read.radiograph import Grey
 from cxr.ingest.read.window import FUNCTIONS, Values, usable, window
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same file would give another canonical image."""
 
 _SAMPLES = 128  # rows and columns, at least, that are looked at to judge a window

@@ -201,7 +201,7 @@ class Archive:
     def _sound(self, key: str, largest: int) -> zipfile.ZipInfo:
         info = self.members.get(key)
         if info is None:
-            raise Refused("unreadable", os.strerror(errno.ENOENT))
+            raise Refused("not-read", os.strerror(errno.ENOENT))
         code, detail = _fault(info, largest)
         if code:
             raise Refused(code, detail)
@@ -354,4 +354,4 @@ def _translated() -> Iterator[None]:
             ) from error
         if error.errno == errno.EINVAL:  # a place before the start of the file
             raise Refused("archive-damaged", "a place outside the archive") from None
-        raise Refused("unreadable", error.strerror or type(error).__name__) from None  # its words quote the path
+        raise Refused("not-read", error.strerror or type(error).__name__) from None  # its words quote the path

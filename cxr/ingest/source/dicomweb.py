@@ -23,6 +23,7 @@ _INSTANCE = (
 _ENVELOPE = 2**16  # bytes of a multipart body around its one part
 _STUDY, _SERIES, _OBJECT, _MODALITY = "0020000D", "0020000E", "00080018", "00080060"
 _FIRST_PATIENCE_S = 15
+_LEAST_CAP = 10  # no server caps a page below this: fewer results are all, and most studies have fewer
 _PAGING = ("limit", "offset")
 _STAMP = "uid"  # what lies under an instance's UID does not change (PS3.5 chapter 9)
 
@@ -115,7 +116,7 @@ class DicomwebFiles:
     def _studies(self) -> Iterator[str]:
         try:
             # many servers cap a page in silence, so that a short one proves nothing
-            for (study,), _ in self._search("/studies", (_STUDY,), self.query, short_is_last=False):
+            for (study,), _ in self._search("/studies", (_STUDY,), self.query, least=0):
                 yield study
         except Refused as refused:
             raise DataError(
@@ -131,12 +132,12 @@ class DicomwebFiles:
         """
         path = f"/studies/{quote(study)}"
         wanted = (("includefield", _MODALITY),)
-        found = list(self._search(f"{path}/instances", (_SERIES, _OBJECT), wanted, short_is_last=True))
+        found = list(self._search(f"{path}/instances", (_SERIES, _OBJECT), wanted, least=_LEAST_CAP))
         if not found:
             raise Refused("missing", "a study without instances")
         modalities: dict[str, str] = {}
         if any(_MODALITY not in row for _, row in found):  # not every server has it at this level
-            rows = self._search(f"{path}/series", (_SERIES,), wanted, short_is_last=True)
+            rows = self._search(f"{path}/series", (_SERIES,), wanted, least=_LEAST_CAP)
             modalities = {series: _modality(row) for (series,), row in rows}
         for (series, instance), row in found:
             modality = _modality(row) or modalities.get(series, "")
@@ -144,9 +145,9 @@ class DicomwebFiles:
             yield Entry(f"{study}/{series}/{instance}", _STAMP, code, detail)
 
     def _search(
-        self, path: str, keys: tuple[str, ...], query: tuple[tuple[str, str], ...], *, short_is_last: bool
+        self, path: str, keys: tuple[str, ...], query: tuple[tuple[str, str], ...], *, least: int
     ) -> Iterator[tuple[tuple[str, ...], _Row]]:
-        """The results of a query with the UIDs that identify them, each once, page by page.
+        """The results of a query with the UIDs that identify them, each once; a page of fewer than `least` is the last.
 
         Two pages in a row without anything new are the end: the server does not know `offset`. Not one page, as an
         archive that grows meanwhile shifts what was given before to the next page.
@@ -165,7 +166,7 @@ class DicomwebFiles:
             seen.update(fresh)
             offset += len(rows)
             stale = 0 if fresh else stale + 1
-            if not rows or (short_is_last and len(rows) < self.page):
+            if not rows or len(rows) < min(least, self.page):
                 return
         if len(rows) == self.page:  # there may be more
             raise Refused("not-fetched", f"the same {self.page} results from every offset on: a larger page is needed")

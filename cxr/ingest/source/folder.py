@@ -63,9 +63,21 @@ class FolderFiles:
     def fetch(self, name: str) -> bytes:
         """The bytes of one file; see `Files.fetch`."""
         path, inside = self._locate(name)
-        if inside:
-            return open_archive(path, inside[:-1]).read(inside[-1])
-        return _read(path)
+        try:
+            return open_archive(path, inside[:-1]).read(inside[-1]) if inside else _read(path)
+        except Refused as refused:
+            if refused.code == "not-read":
+                self._check_root()
+            raise
+
+    def _check_root(self) -> None:
+        """Tell a file that is gone from a source that is gone, as a share that is no longer mounted.
+
+        Raises:
+            DataError: there is nothing in the root, or no root.
+        """
+        if next((child for child in _children(str(self.root)) if not isinstance(child, OSError)), None) is None:
+            raise DataError(f"source.root: {self.root} has dropped away; once it is back, the same command goes on from here")
 
     def head(self, name: str, size: int) -> bytes:
         """The first bytes of one file; see `Files.head`."""
@@ -77,7 +89,7 @@ class FolderFiles:
         first, *inside = split(name)
         relative = unescape(first)
         if os.path.isabs(relative) or ".." in relative.split("/"):  # of a DICOMDIR's making, never of a listing's
-            raise Refused("unreadable", os.strerror(errno.ENOENT))
+            raise Refused("not-read", os.strerror(errno.ENOENT))
         return os.path.join(self.root, relative), tuple(inside)
 
     def _folder(self, folder: str, folders: list[str]) -> Iterator[Entry]:
@@ -86,7 +98,7 @@ class FolderFiles:
             if isinstance(child, OSError):
                 if not folder:
                     raise DataError(f"source.root: {self.root} cannot be listed: {_reason(child)}")
-                yield Entry(escape(folder), "", "unreadable", _reason(child))
+                yield Entry(escape(folder), "", "folder-unreadable", _reason(child))
                 continue
             path = f"{folder}/{child.name}" if folder else child.name
             if child.is_dir(follow_symlinks=False):
@@ -173,7 +185,7 @@ def _read(path: str, most: int | None = None) -> bytes:
                 raise Refused("too-large", f"{size} bytes")
             return file.read(size if most is None else min(size, most))
     except OSError as error:
-        raise Refused("unreadable", _reason(error)) from None  # its words quote the path
+        raise Refused("not-read", _reason(error)) from None  # its words quote the path
 
 
 def _start(path: str) -> bytes:

@@ -8,9 +8,17 @@ import imagecodecs
 import numpy as np
 from pydicom import uid
 
-from tests.ingest.corpus.dicom_file import clean, dataset, dicom, written
+from tests.ingest.corpus.dicom_file import clean, clean_in, dataset, dicom, written
 from tests.ingest.corpus.odd_file import Group, Words
-from tests.ingest.corpus.pictures import BIG_ENDIAN, DEFLATED, IMPLICIT, compressed, in_8_bits
+from tests.ingest.corpus.pictures import (
+    BIG_ENDIAN,
+    DEFLATED,
+    IMPLICIT,
+    baseline_with_restarts,
+    compressed,
+    in_8_bits,
+    lossless_with_restarts,
+)
 from tests.ingest.corpus.raw import (
     ITEM_END,
     REFERENCE,
@@ -152,6 +160,21 @@ def three_fragments(words: Words) -> bytes:
     return dicom(words, uid.JPEGLSLossless, [frame[:third], frame[third : 2 * third], frame[2 * third :]])
 
 
+def in_8_bit_baseline(words: Words) -> bytes:
+    return clean_in(uid.JPEGBaseline8Bit, words)
+
+
+@accepted("Baseline JPEG with restart markers.", twin=in_8_bit_baseline)
+def jpeg_baseline_with_restarts(words: Words) -> bytes:
+    words = in_8_bits(words)
+    return dicom(words, uid.JPEGBaseline8Bit, baseline_with_restarts(words, 5))
+
+
+@accepted("JPEG lossless with restart markers.", twin=clean)
+def jpeg_lossless_with_restarts(words: Words) -> bytes:
+    return dicom(words, uid.JPEGLosslessSV1, lossless_with_restarts(words, 4))
+
+
 @accepted("A codestream in the file format that belongs to it, which DICOM does not want.", twin=clean)
 def jp2_file_inside(words: Words) -> bytes:
     frame = imagecodecs.jpeg2k_encode(words, level=0, codecformat="jp2", reversible=True, bitspersample=12)
@@ -178,6 +201,16 @@ def overlay_in_a_bit(words: Words) -> bytes:
 @accepted("No frames, says the header, of the one that is there.", twin=clean)
 def number_of_frames_0(words: Words) -> bytes:
     return dicom(words, NumberOfFrames=0)
+
+
+@accepted("Pixels that are square but for rounding.", twin=clean)
+def nearly_square(words: Words) -> bytes:
+    return dicom(words, ImagerPixelSpacing=["0.1430", "0.1425"])
+
+
+@accepted("A spacing that no detector has says nothing.", twin=clean)
+def spacing_of_zero(words: Words) -> bytes:
+    return dicom(words, PixelSpacing=["0", "0.143"], PixelAspectRatio=["2", "1"])
 
 
 @accepted("An age in words is unknown.", twin=clean)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+import cv2
 import numpy as np
 
 from tests.ingest.corpus.dicom_file import clean, dicom
@@ -131,6 +132,20 @@ def upside_down(words: Words) -> bytes:
 @corrected("Rows stored as columns.", "rotated", "mirrored", twin=clean)
 def transposed(words: Words) -> bytes:
     return turned(words.T, "F", "L")
+
+
+def twice_as_high(words: Words) -> bytes:
+    return dicom(cv2.resize(words, (80, 192), interpolation=cv2.INTER_LINEAR))
+
+
+@corrected("Rows lie twice as far apart as columns.", "not-square", twin=twice_as_high)
+def high_pixels(words: Words) -> bytes:
+    return dicom(words, PixelSpacing=["0.4", "0.2"])
+
+
+@corrected("Wide pixels, of a picture stored on its side.", "not-square", "rotated", twin=twice_as_high)
+def wide_pixels_on_their_side(words: Words) -> bytes:
+    return dicom(np.ascontiguousarray(np.rot90(words, -1)), PatientOrientation=["H", "L"], PixelAspectRatio=["1", "2"])
 
 
 def bordered(words: Words, value: int) -> Words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def dataset(
     """
     bits = 8 if words.dtype == np.uint8 else 12
     values = {
-        "SOPClassUID": uid.DigitalXRayImageStorageForPresentation, "SOPInstanceUID": "1.2.3.4", "StudyDate": "20240301",
+        "SOPClassUID": uid.DigitalXRayImageStorageForPresentation, "SOPInstanceUID": f"1.2.3.{zlib.crc32(words.tobytes())}", "StudyDate": "20240301",
         "Modality": "DX", "PresentationIntentType": "FOR PRESENTATION", "PatientID": "patient-1", "PatientSex": "F",
         "PatientAge": "045Y", "BodyPartExamined": "CHEST", "ViewPosition": "PA", "StudyInstanceUID": "1.2.3",
         "PatientOrientation": ["L", "F"], "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2",

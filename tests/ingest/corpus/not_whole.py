@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
+from collections.abc import Callable
 from functools import partial
 
 import imagecodecs
@@ -12,7 +14,17 @@ from pydicom import uid
 
 from tests.ingest.corpus.dicom_file import clean, clean_in, dicom
 from tests.ingest.corpus.odd_file import Group, Words
-from tests.ingest.corpus.pictures import BIG_ENDIAN, CODECS, DEFLATED, compressed, in_8_bits, native, stored
+from tests.ingest.corpus.pictures import (
+    BIG_ENDIAN,
+    CODECS,
+    DEFLATED,
+    baseline_with_restarts,
+    compressed,
+    in_8_bits,
+    lossless_with_restarts,
+    native,
+    stored,
+)
 from tests.ingest.corpus.raw import (
     PIXEL_DATA,
     SEQUENCE_END,
@@ -142,6 +154,41 @@ for _name in ("jpeg_baseline", "jpeg_extended", "jpeg_lossless", "jpeg_ls", "jpe
     quarantined(
         "The frame ends early, yet somebody put an end marker there.", "decode-failed", name=f"{_name}_frame_cut_and_closed"
     )(partial(frame_closed, CODECS[_name]))
+
+
+def restart_markers(frame: bytes) -> list[int]:
+    return [marker.start() for marker in re.finditer(rb"\xff[\xd0-\xd7]", frame)]
+
+
+def cut_at_a_restart(frame: bytes) -> bytes:
+    markers = restart_markers(frame)
+    return frame[: markers[len(markers) * 6 // 10]] + b"\xff\xd9"
+
+
+def without_eight_intervals(frame: bytes) -> bytes:
+    """As many as there are names of markers, so that those that are left follow each other as they should."""
+    markers = restart_markers(frame)
+    return frame[: markers[2]] + frame[markers[10] :]
+
+
+def baseline_restarting(damaged: Callable[[bytes], bytes], words: Words) -> bytes:
+    words = in_8_bits(words)
+    return dicom(words, uid.JPEGBaseline8Bit, damaged(baseline_with_restarts(words, 5)))
+
+
+def lossless_restarting(damaged: Callable[[bytes], bytes], words: Words) -> bytes:
+    return dicom(words, uid.JPEGLosslessSV1, damaged(lossless_with_restarts(words, 4)))
+
+
+for _name, _file in (("jpeg_baseline", baseline_restarting), ("jpeg_lossless", lossless_restarting)):
+    quarantined("The frame ends at a restart marker, and is closed.", "decode-failed", name=f"{_name}_cut_at_a_restart")(
+        partial(_file, cut_at_a_restart)
+    )
+    quarantined(
+        "Eight restart intervals were lost, and no gap is seen between those that are left.",
+        "decode-failed",
+        name=f"{_name}_without_some_restarts",
+    )(partial(_file, without_eight_intervals))
 
 
 @quarantined("The words are not in fragments at all, as the transfer syntax has them.", "decode-failed")

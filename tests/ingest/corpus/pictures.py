@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+
+import cv2
 import imagecodecs
 import numpy as np
 from pydicom import uid
@@ -26,8 +29,8 @@ def thorax(number: int) -> Words:
     rows, columns = np.linspace(-1, 1, 96)[:, None], np.linspace(-1, 1, 80)[None]
     lungs = sum(np.exp(-(((columns - side) / 0.3) ** 2) - ((rows + 0.1) / 0.6) ** 2) for side in (-0.5, 0.45))
     picture = 2600 + 500 * rows + 300 * columns - 1700 * lungs
-    picture[8:16, 8:16] = 100 + 240 * (number % 16)
-    picture[8:16, 24:32] = 100 + 240 * (number // 16)
+    picture[8:16, 8:16] = 1000 + 140 * (number % 16)  # inside the window of every file that has one
+    picture[8:16, 24:32] = 1000 + 140 * (number // 16)
     return picture.astype(np.uint16)
 
 
@@ -57,6 +60,37 @@ def compressed(words: Words, syntax: str) -> bytes:
         case uid.JPEG2000Lossless:
             return bytes(imagecodecs.jpeg2k_encode(words, level=0, codecformat="j2k", reversible=True, bitspersample=bits))
     return bytes(imagecodecs.htj2k_encode(words, reversible=True))
+
+
+def baseline_with_restarts(words: Words, blocks: int) -> bytes:
+    """A baseline frame of uint8 words with a restart marker behind each so many blocks of 8 x 8."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_RST_INTERVAL, blocks]
+    return bytes(cv2.imencode(".jpg", words, options)[1])
+
+
+def lossless_with_restarts(words: Words, rows: int) -> bytes:
+    """A JPEG lossless frame of 12 bits with a restart marker behind each so many rows; ISO 10918-1 Annex H, predictor 1."""
+    height, width = words.shape
+    frame = struct.pack(">BHHB", 12, height, width, 1) + b"\x01\x11\x00"
+    table = b"\0" + bytes([0, 0, 0, 0, 17]) + bytes(11) + bytes(range(17))  # codes of 5 bits: the category itself
+    segments = ((0xC3, frame), (0xC4, table), (0xDD, struct.pack(">H", rows * width)), (0xDA, b"\x01\x01\x00\x01\x00\x00"))
+    header = b"".join(b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body for marker, body in segments)
+    intervals = [_coded_lossless(words[start : start + rows]) for start in range(0, height, rows)]
+    markers = [b"\xff" + bytes([0xD0 + k % 8]) for k in range(len(intervals) - 1)]
+    coded = b"".join(part + marker for part, marker in zip(intervals, [*markers, b""], strict=True))
+    return b"\xff\xd8" + header + coded + b"\xff\xd9"
+
+
+def _coded_lossless(words: Words) -> bytes:
+    left = np.empty(words.shape, int)
+    left[:, 1:], left[1:, 0], left[0, 0] = words[:, :-1], words[:-1, 0], 1 << 11
+    bits = ""
+    for difference in (words - left).ravel().tolist():
+        category = abs(difference).bit_length()
+        own = difference if difference > 0 else difference + (1 << category) - 1
+        bits += f"{category:05b}" + (f"{own:0{category}b}" if category else "")
+    bits += "1" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\x00")
 
 
 def run_length(words: Words) -> bytes:

@@ -9,6 +9,7 @@ from pydicom.sr.codedict import codes as standard
 from pydicom.sr.coding import Code
 
 from cxr.ingest.read import bodypart as module
+from cxr.ingest.read.attributes import ORDER_TEXTS
 from cxr.ingest.read.bodypart import shows_chest
 from tests.ingest.read.conftest import header_with_code
 
@@ -63,7 +64,9 @@ def test_every_older_code_means_a_region_of_the_same_kind():
     ("attributes", "chest"),
     [
         ({"SeriesDescription": "Thorax pa"}, True),
-        ({"StudyDescription": "XR CHEST AND ABDOMEN"}, True),
+        ({"SeriesDescription": "XR CHEST AND ABDOMEN"}, True),
+        ({"StudyDescription": "XR CHEST"}, True),
+        ({"StudyDescription": "XR PELVIS AND KNEE"}, False),
         ({"ProtocolName": "Hand dv"}, False),
         ({"SeriesDescription": "Hand", "StudyDescription": "Thorax und Hand"}, False),
         ({"SeriesDescription": "arm raised, call back"}, None),
@@ -73,3 +76,17 @@ def test_every_older_code_means_a_region_of_the_same_kind():
 def test_descriptions_are_read_last_those_of_the_image_first(attributes, chest):
     assert shows_chest(header(**attributes)) is chest
     assert shows_chest(header(BodyPartExamined="CHEST", **attributes)) is True
+
+
+@pytest.mark.parametrize("name", ORDER_TEXTS)
+@pytest.mark.parametrize("order", ["Polytrauma: Thorax, Becken, HWS", "XR CHEST AND PELVIS", "ABDOMEN CHEST", "Lunge/Knie"])
+def test_an_order_of_several_parts_does_not_tell_which_of_them_an_image_shows(name, order):
+    assert shows_chest(header(**{name: order})) is None
+    assert shows_chest(header(SeriesDescription="Thorax", **{name: order})) is True
+    assert shows_chest(header(SeriesDescription="Becken", **{name: order})) is False
+
+
+def test_an_order_of_several_parts_is_not_overruled_by_a_wider_one():
+    several = {"PerformedProcedureStepDescription": "Thorax, Becken"}
+    assert shows_chest(header(StudyDescription="Thorax", **several)) is None
+    assert shows_chest(header(StudyDescription="Becken", **several)) is None

@@ -28,7 +28,7 @@ def code_of(read, data: bytes) -> str:
 def test_jpeg_states_size_process_predictor_and_tables():
     stated = read_jpeg(LOSSLESS)
     assert (stated.shape, stated.components, stated.precision) == ((21, 33), 1, 12)
-    assert (stated.process, stated.selection, stated.shift, stated.restarts) == (0xC3, 4, 0, False)
+    assert (stated.process, stated.selection, stated.shift, stated.interval) == (0xC3, 4, 0, 0)
     assert LOSSLESS[stated.end :] == b"\xff\xd9"
     lengths = stated.code_lengths[stated.table]
     assert sum(2.0**-length for length in lengths.values()) < 1  # Kraft: a code that can be decoded, all ones left out
@@ -57,10 +57,63 @@ def test_the_end_marker_must_be_the_end(read):
     assert code_of(read, whole + b"\0" + whole) == "multi-frame"
 
 
-def test_restarts_are_noticed():
-    restart = b"\xff\xdd\x00\x04\x00\x21"
-    assert read_jpeg(LOSSLESS[:2] + restart + LOSSLESS[2:]).restarts
-    assert not read_jpeg(LOSSLESS[:2] + b"\xff\xdd\x00\x04\x00\x00" + LOSSLESS[2:]).restarts
+def test_the_restart_interval_is_read():
+    restart = b"\xff\xdd\x00\x04\x01\x21"
+    assert read_jpeg(LOSSLESS[:2] + restart + LOSSLESS[2:]).interval == 0x121
+    assert read_jpeg(LOSSLESS[:2] + b"\xff\xdd\x00\x04\x00\x00" + LOSSLESS[2:]).interval == 0
+
+
+def with_markers(process: int, interval: int, coded: bytes) -> bytes:
+    """A codestream of 21 x 33 pixels, of which nothing but the markers can be read."""
+    frame = b"\xff" + bytes([process]) + b"\x00\x0b\x08\x00\x15\x00\x21\x01\x01\x11\x00"
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    return b"\xff\xd8" + frame + b"\xff\xdd\x00\x04" + struct.pack(">H", interval) + scan + coded + b"\xff\xd9"
+
+
+def restarts(count: int) -> bytes:
+    return b"\x12\xff\x00" + b"".join(b"\xff" + bytes([0xD0 + k % 8]) + b"\x12\xff\x00" for k in range(count))
+
+
+# 21 x 33 pixels are 3 x 5 blocks
+@pytest.mark.parametrize(
+    ("process", "interval", "due"),
+    [
+        (0xC0, 0, 0), (0xC0, 1, 14), (0xC0, 5, 2), (0xC1, 4, 3), (0xC0, 14, 1), (0xC0, 15, 0), (0xC0, 60000, 0),
+        (0xC3, 33, 20), (0xC3, 66, 10), (0xC3, 33 * 20, 1), (0xC3, 33 * 21, 0), (0xC3, 0, 0),
+    ],
+)  # fmt: skip
+def test_exactly_the_restart_markers_that_are_due_pass(process, interval, due):
+    for count in {0, due - 1, due, due + 1, due + 8} - {-1}:
+        data = with_markers(process, interval, restarts(count))
+        if count == due:
+            read_jpeg(data).check_markers(data)
+        else:
+            assert code_of(lambda data: read_jpeg(data).check_markers(data), data) == "decode-failed"
+
+
+@pytest.mark.parametrize(
+    "coded",
+    [
+        restarts(2).replace(b"\xd1", b"\xd2"), restarts(2).replace(b"\xd0", b"\xd7"),
+        restarts(2).replace(b"\xff\xd1", b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"),
+        restarts(2) + b"\xff\xdc\x00\x04\x00\x15",
+    ],
+    ids=["skipped", "beginning elsewhere", "another scan", "number of lines"],
+)  # fmt: skip
+def test_markers_in_another_order_or_of_another_kind_are_refused(coded):
+    whole, odd = with_markers(0xC0, 5, restarts(2)), with_markers(0xC0, 5, coded)
+    read_jpeg(whole).check_markers(whole)
+    assert code_of(lambda data: read_jpeg(data).check_markers(data), odd) == "decode-failed"
+
+
+def test_fill_bytes_before_a_restart_marker_are_no_markers():
+    data = with_markers(0xC0, 5, restarts(2).replace(b"\xff\xd0", b"\xff\xff\xff\xd0"))
+    read_jpeg(data).check_markers(data)
+
+
+def test_a_restart_of_jpeg_lossless_inside_a_row_is_refused():
+    data = with_markers(0xC3, 40, restarts(17))
+    assert code_of(lambda data: read_jpeg(data).check_markers(data), data) == "decode-failed"
 
 
 def test_a_second_frame_header_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import time
 
@@ -15,6 +16,7 @@ from cxr.ingest.outcome import Refused
 from cxr.ingest.read import decode as module
 from cxr.ingest.read.decode import check_matrix, decode
 from cxr.phantom.encoding import EVERY_SYNTAX, Encoding, compressed_frame
+from tests.ingest.corpus.pictures import baseline_with_restarts, lossless_with_restarts
 
 NATIVE = (
     uid.ImplicitVRLittleEndian,
@@ -141,6 +143,53 @@ def test_frame_truncated_before_its_end_marker_is_refused(build, syntax, share, 
     frame = only_fragment(build(words, syntax)).rstrip(b"\0")
     cut = frame[: int(len(frame) * share)] + fill + b"\xff\xd9"
     assert code_of(decode, build(words, syntax, encoded=cut + b"\0" * (len(cut) % 2))) == "decode-failed"
+
+
+def restarting(syntax: str) -> tuple[np.ndarray, bytes, list[int]]:
+    """A picture, its frame with some twenty restart markers, and where they stand."""
+    words = smooth(8 if syntax == uid.JPEGBaseline8Bit else 12)
+    frame = baseline_with_restarts(words, 5) if syntax == uid.JPEGBaseline8Bit else lossless_with_restarts(words, 4)
+    return words, frame, [marker.start() for marker in re.finditer(rb"\xff[\xd0-\xd7]", frame)]
+
+
+def even(frame: bytes) -> bytes:
+    return frame + b"\0" * (len(frame) % 2)
+
+
+RESTARTING = pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1], ids=lambda syntax: syntax.name)
+
+
+@RESTARTING
+def test_a_frame_with_restart_markers_is_read(build, syntax):
+    words, frame, markers = restarting(syntax)
+    assert len(markers) > 16
+    assert np.abs(decode(build(words, syntax, even(frame))).astype(int) - words).max() <= LOSSY.get(syntax, 0)
+
+
+@RESTARTING
+def test_a_frame_that_lacks_restart_intervals_is_refused(build, syntax):
+    words, frame, markers = restarting(syntax)
+    ends = [frame[: markers[k]] + b"\xff\xd9" for k in (0, 3, 8, -1)]
+    middles = [frame[: markers[3]] + frame[markers[k] :] for k in (4, 9, 11)]
+    for damaged in ends + middles:
+        assert "markers in the coded data" in refusal(decode, build(words, syntax, even(damaged))).detail
+
+
+@RESTARTING
+@pytest.mark.parametrize("interval", [1, 7, -1])
+def test_a_frame_whose_restart_intervals_lack_their_ends_is_refused(build, syntax, interval):
+    words, frame, markers = restarting(syntax)
+    end = markers[interval] if interval > 0 else len(frame) - 2
+    assert code_of(decode, build(words, syntax, even(frame[: end - 12] + frame[end:]))) == "decode-failed"
+
+
+@pytest.mark.parametrize("subsampling", [1, 2])
+def test_the_sampling_factors_of_one_component_do_not_count(build, subsampling):
+    """A scan of one component is not interleaved: its unit is one block, ISO 10918-1 A.2.2."""
+    words, frame, _ = restarting(uid.JPEGBaseline8Bit)
+    start = frame.index(b"\xff\xc0") + 11
+    frame = frame[:start] + bytes([subsampling * 17]) + frame[start + 1 :]
+    assert np.array_equal(decode(build(words, uid.JPEGBaseline8Bit, even(frame))), imagecodecs.jpeg8_decode(frame))
 
 
 def only_fragment(header) -> bytes:

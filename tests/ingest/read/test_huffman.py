@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from cxr.ingest.outcome import Refused
 from cxr.ingest.read import huffman
 from cxr.ingest.read.codestream import read_jpeg
 from cxr.ingest.read.huffman import check_length
+from tests.ingest.corpus.pictures import lossless_with_restarts
 
 NOISE = np.random.default_rng(0).integers(0, 60, (60, 50))
 SMOOTH = (np.add.outer(np.arange(60), np.arange(50)) * 30 + NOISE).astype(np.uint16)
@@ -65,10 +68,33 @@ def test_a_marker_inside_the_coded_data_is_noticed():
         check_length(SMOOTH, damaged, read_jpeg(damaged))
 
 
-def test_frames_with_restarts_are_left_alone():
-    frame = encoded(SMOOTH, 1, 12)
-    restarting = frame[:2] + b"\xff\xdd\x00\x04\x00\x32" + frame[2:]
-    check_length(SMOOTH + np.uint16(100), restarting, read_jpeg(restarting))
+@pytest.mark.parametrize("rows", [1, 7, 59, 60, 100])
+def test_frames_with_restarts_pass_and_an_end_lost_before_one_of_them_is_noticed(rows):
+    frame = lossless_with_restarts(SMOOTH, rows)
+    assert np.array_equal(imagecodecs.jpeg8_decode(frame), SMOOTH)
+    check_length(SMOOTH, frame, read_jpeg(frame))
+    for end in (re.search(rb"\xff[\xd0-\xd7]|\xff\xd9", frame).start(), len(frame) - 2):
+        damaged = frame[: end - 4] + frame[end:]
+        with pytest.raises(Refused, match="expected"):
+            check_length(imagecodecs.jpeg8_decode(damaged), damaged, read_jpeg(damaged))
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_few_and_many_rows_between_restarts_are_counted_alike(data):
+    words = data.draw(arrays.arrays(np.uint16, (9, 8), elements=st.integers(0, 4095)))
+    frame = lossless_with_restarts(words, data.draw(st.integers(1, 9)))
+    assert np.array_equal(imagecodecs.jpeg8_decode(frame), words)
+    check_length(words, frame, read_jpeg(frame))
+
+
+def test_large_images_are_counted_as_small_ones_are():
+    words = np.random.default_rng(3).integers(0, 4096, (300, 230), np.uint16)
+    assert words.size > 1 << 16
+    jpeg = read_jpeg(encoded(words, 1, 12))
+    costs = huffman._costs(jpeg)
+    bits = int(costs[huffman._differences(words, jpeg)].sum())
+    assert huffman._needed_bytes(words, jpeg, costs) == -(-bits // 8)
 
 
 def test_large_images_are_counted_in_parts(monkeypatch):
