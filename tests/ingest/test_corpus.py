@@ -31,7 +31,8 @@ NOT_OF_ONE_FILE = {
     "archive-damaged", "archive-unsafe", "archive-bomb", "missing", "not-fetched",  # what an archive, a medium or a PACS says
     "reader-died", "read-again", "too-slow", "too-much-memory",  # what became of the worker
     "duplicate", "duplicate-other-patient", "repeated",  # beside another file
-    "not-labelled", "not-in-table", "row-shared", "instance-shared", "not-read", "folder-unreadable", "row-without-file",  # beside a table
+    "not-labelled", "not-in-table", "row-shared", "row-without-file", "instance-shared",  # beside a table, or another file
+    "not-read", "folder-unreadable",  # what became of the source
 }  # fmt: skip
 LONGEST = 5.0
 """Seconds, for the slowest file of the corpus on a busy machine; most take a hundredth."""

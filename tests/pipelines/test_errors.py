@@ -75,7 +75,7 @@ def test_foreign_files_in_a_stage_folder_are_never_deleted(small_pipeline, comma
     mine = workspace / "small" / "ingest" / "thesis.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("precious")
-    one_line(command("run", small_pipeline), "holds files that no stage wrote")
+    one_line(command("run", small_pipeline), "which no stage wrote")
     assert mine.read_text() == "precious"
 
 
@@ -114,5 +114,7 @@ def test_table_that_names_none_of_the_images_is_an_error(small_pipeline, command
 
 
 def test_number_in_files_csv_leads_back_to_the_file(small_pipeline, command):
-    outcome = command("file", small_pipeline, 1, 999)
-    assert outcome.out.splitlines() == ["1  images/00000001_000.png", "999  no such file"]
+    told = command("file", small_pipeline, 1).out.splitlines()
+    assert told[0] == "1  images/00000001_000.png  'images/00000001_000.png'"
+    assert "files.csv" in told[1]  # by the second word a changed source is noticed
+    one_line(command("file", small_pipeline, 1, 999), "none with the number 999")

@@ -232,7 +232,7 @@ def one_line(outcome, *parts: str) -> None:
         (["ward", "--key", "key", "--out", "out", "ingest.size=3"], ["ingest.size", "32"]),
         (["ward", "--key", "key", "--out", "out", "train.epochs=3"], ["train", "unknown key"]),
         (["ward", "--key", "key", "--out", "key"], ["key"]),
-        (["ward", "--key", "key", "--out", "full"], ["full", "holds files that no stage wrote"]),
+        (["ward", "--key", "key", "--out", "full"], ["full", "which no stage wrote"]),
         (["x.yaml", "--out", "out"], ["--out is for a SOURCE"]),
         (["x.yaml", "--key", "key"], ["--key is for a SOURCE"]),
         (["x.yaml"], ["no such pipeline file"]),

@@ -40,7 +40,8 @@ def dataset(
     """
     bits = 8 if words.dtype == np.uint8 else 12
     values = {
-        "SOPClassUID": uid.DigitalXRayImageStorageForPresentation, "SOPInstanceUID": f"1.2.3.{zlib.crc32(words.tobytes())}", "StudyDate": "20240301",
+        "SOPClassUID": uid.DigitalXRayImageStorageForPresentation, "StudyDate": "20240301",
+        "SOPInstanceUID": f"1.2.3.{zlib.crc32(words.tobytes())}",
         "Modality": "DX", "PresentationIntentType": "FOR PRESENTATION", "PatientID": "patient-1", "PatientSex": "F",
         "PatientAge": "045Y", "BodyPartExamined": "CHEST", "ViewPosition": "PA", "StudyInstanceUID": "1.2.3",
         "PatientOrientation": ["L", "F"], "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2",
