@@ -161,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--copies", type=int, default=64, help="of each native file, to compare workers")
+    parser.add_argument("--copies", type=int, default=192, help="of each native file, to compare workers")
     arguments = parser.parse_args()
     print(
         f"{datetime.now():%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, ", end=""
