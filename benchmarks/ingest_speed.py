@@ -33,7 +33,9 @@ from cxr.config import IngestConfig, PhantomSource
 from cxr.ingest.deidentify import Pseudonyms
 from cxr.ingest.engine import read_shards
 from cxr.ingest.read import canonical, normalise
+from cxr.ingest.read.decode import decode
 from cxr.ingest.read.dicom import ReadOptions
+from cxr.ingest.read.part10 import parse
 from cxr.ingest.shard import Reading, ShardTask, process_shard
 from cxr.ingest.source.folder import files_of
 from cxr.ingest.store import Preprocessing
@@ -126,10 +128,11 @@ def timed(call, *arguments) -> float:
 
 
 def compare_syntaxes(root: Path, images: list[np.ndarray], repeats: int) -> None:
-    print(f"{'':14} {'usual, ms':>10} {'ours, ms':>10} {'ratio':>6}   range of the ratio")
+    print(f"{'':14} {'usual, ms':>10} {'ours, ms':>10} {'decoder':>8} {'ratio':>6}   range of the ratio")
     for name, syntax in SYNTAXES.items():
         paths = write(root / name, syntax, images)
-        other, own = [], []
+        other, own, decoder = [], [], []
+        headers = [parse(path.read_bytes()).header for path in paths]
         for repeat in range(repeats + 1):
             out = root / f"{name}-{repeat}"
             out.mkdir()
@@ -138,9 +141,10 @@ def compare_syntaxes(root: Path, images: list[np.ndarray], repeats: int) -> None
             if repeat:  # the first warms caches and imports
                 other.append(a / len(paths) * 1000)
                 own.append(b / len(paths) * 1000)
+                decoder.append(timed(lambda h=headers: [decode(header) for header in h]) / len(paths) * 1000)
         ratios = sorted(a / b for a, b in zip(other, own, strict=True))
-        usual_ms, own_ms, ratio = (statistics.median(values) for values in (other, own, ratios))
-        print(f"{name:14} {usual_ms:10.1f} {own_ms:10.1f} {ratio:6.2f}   {ratios[0]:.2f} to {ratios[-1]:.2f}", flush=True)
+        figures = "{:10.1f} {:10.1f} {:8.1f} {:6.2f}".format(*map(statistics.median, (other, own, decoder, ratios)))
+        print(f"{name:14} {figures}   {ratios[0]:.2f} to {ratios[-1]:.2f}", flush=True)
 
 
 def compare_workers(root: Path, copies: int, repeats: int) -> None:
@@ -161,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--copies", type=int, default=192, help="of each native file, to compare workers")
+    parser.add_argument("--copies", type=int, default=192, help="of each native file, to compare workers; 0: not")
     arguments = parser.parse_args()
     print(
         f"{datetime.now():%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, ", end=""
@@ -175,7 +179,8 @@ def main() -> None:
         os.sched_setaffinity(0, {min(everywhere)})
         compare_syntaxes(root, images, arguments.repeats)
         os.sched_setaffinity(0, everywhere)
-        compare_workers(root, arguments.copies, 3)
+        if arguments.copies:
+            compare_workers(root, arguments.copies, 3)
 
 
 if __name__ == "__main__":
