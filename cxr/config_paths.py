@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, ValidationInfo
 
 from cxr.errors import ConfigError
-from cxr.labels import SHIPPED, find_label_set
+from cxr.labels.label_set import find_label_set
+from cxr.labels.shipped import SHIPPED
 
 
 class TypedText(str):

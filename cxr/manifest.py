@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxr.errors import DataError
-from cxr.labels import VALUES
+from cxr.labels.values import VALUES
 
 SCHEMA_VERSION = 2
 LABEL_DTYPE = pd.CategoricalDtype(list(VALUES))
@@ -88,7 +88,7 @@ class Manifest:
             names: the labels, in the order wanted; the manifest's own by default.
 
         Returns:
-            int8 [images, labels], 0 to 3 as in `cxr.labels.VALUES`.
+            int8 [images, labels], 0 to 3 as in `cxr.labels.values.VALUES`.
 
         Raises:
             DataError: the manifest does not have a label.
@@ -120,7 +120,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def label_codes(frame: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.int8]:
-    """int8 [rows, columns] codes of categorical label columns, 0 to 3 as in `cxr.labels.VALUES`."""
+    """int8 [rows, columns] codes of categorical label columns, 0 to 3 as in `cxr.labels.values.VALUES`."""
     codes = [frame[column].cat.codes.to_numpy(np.int8) for column in columns]
     return np.stack(codes, axis=1) if codes else np.zeros((len(frame), 0), np.int8)
 

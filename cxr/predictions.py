@@ -1,7 +1,7 @@
 """The table between prediction and evaluation: one row per image, with the score and the truth of each label.
 
 Columns: `image_id`, `patient_id`, `study_id`, `split`, context (`view`, `sex`, `age_years`, `source_name`), then
-`score/<label>` (float64 probability in [0, 1]) and `truth/<label>` (one of `cxr.labels.VALUES`).
+`score/<label>` (float64 probability in [0, 1]) and `truth/<label>` (one of `cxr.labels.values.VALUES`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxr.errors import DataError
-from cxr.labels import VALUES
+from cxr.labels.values import VALUES
 from cxr.manifest import Manifest, is_label_column, label_codes, read_table, write_table
 
 SCHEMA_VERSION = 1
@@ -75,7 +75,7 @@ class Predictions:
         return self.frame[self.score_columns].to_numpy(np.float64)
 
     def truth_codes(self) -> npt.NDArray[np.int8]:
-        """int8 [images, labels] codes, 0 to 3 as in `cxr.labels.VALUES`."""
+        """int8 [images, labels] codes, 0 to 3 as in `cxr.labels.values.VALUES`."""
         return label_codes(self.frame, self.truth_columns)
 
     def where(self, split: str) -> Predictions:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr.labels import VALUES
+from cxr.labels.values import VALUES
 from cxr.manifest import Manifest
 from cxr.stage import RunLog
 

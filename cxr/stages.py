@@ -36,8 +36,7 @@ class Stage:
     @property
     def module(self) -> str:
         """The module whose `run` does the work."""
-        room = {"split": "data"}.get(self.name, self.name)
-        return f"cxr.{room}.stage"
+        return f"cxr.{self.name}.stage"
 
 
 def _phantom_view(config: PipelineConfig) -> PhantomStage | None:

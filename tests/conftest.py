@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 import yaml
+
+from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -80,6 +83,39 @@ def workspace(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPa
     folder.mkdir()
     shutil.copy(migrated_store, folder / "mlflow.db")
     return folder
+
+
+IMAGES_PER_SHARD = 8
+
+
+def _manifest_of(patients: Sequence[str], codes: npt.ArrayLike, names: Sequence[str] = ("Mass", "Effusion")) -> Manifest:
+    count = len(patients)
+    ids = [f"t:{index:04d}" for index in range(count)]
+    frame = pd.DataFrame(
+        {
+            **dict.fromkeys(TEXT_COLUMNS, ids),
+            "patient_id": list(patients),
+            "source": "t",
+            "manufacturer": "",
+            "decisions": "{}",
+            "shard": np.arange(count) // IMAGES_PER_SHARD,
+            "row": np.arange(count) % IMAGES_PER_SHARD,
+            "height": 40,
+            "width": 40,
+            "view": "PA",
+            "sex": "F",
+            "age_years": 50.0,
+        }
+    )
+    columns = np.asarray(codes, np.int8).reshape(count, len(names)).T
+    labels = {name: label_column(column) for name, column in zip(names, columns, strict=True)}
+    return Manifest(frame.assign(**labels), tuple(names))
+
+
+@pytest.fixture(scope="session")
+def manifest_of() -> Callable[..., Manifest]:
+    """Makes a manifest of the patients, int8 codes [images, labels] and label names given."""
+    return _manifest_of
 
 
 def draw_published_set(folder: Path, patients: int = 60, seed: int = 0) -> Path:

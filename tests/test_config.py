@@ -15,7 +15,7 @@ from cxr.config import PipelineConfig
 from cxr.config_paths import nearest_path
 from cxr.definition import describe_keys, load_config
 from cxr.errors import ConfigError
-from cxr.labels import SHIPPED
+from cxr.labels.shipped import SHIPPED
 
 REPOSITORY = Path(__file__).parent.parent
 

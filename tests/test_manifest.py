@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cxr.errors import DataError
-from cxr.labels import VALUES
+from cxr.labels.values import VALUES
 from cxr.manifest import COLUMNS, LABEL_DTYPE, Manifest, label_column, read_manifest, read_table, write_table
 
 NAMES = ("Zebra", "Mass", "Effusion")

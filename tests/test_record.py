@@ -12,7 +12,7 @@ from cxr.record import NAME, Fingerprint, StageRecord, describe_outputs, read_re
 def record(folder) -> StageRecord:
     return StageRecord(
         stage="split",
-        fingerprint=Fingerprint(config={"seed": 1}, inputs={"manifest": "a"}, code={"cxr.data.split": "b"}),
+        fingerprint=Fingerprint(config={"seed": 1}, inputs={"manifest": "a"}, code={"cxr.split.split": "b"}),
         environment={},
         outputs=describe_outputs(folder),
         run_id="1",
@@ -64,8 +64,8 @@ def test_folder_digest_depends_on_its_own_files_alone(folder):
 
 def test_differences_are_told_by_key_input_and_module(folder):
     old = record(folder).fingerprint
-    new = Fingerprint(config={"seed": 2}, inputs={"manifest": "c"}, code={"cxr.data.split": "d"})
-    told = ["seed changed from 1 to 2", "input manifest changed", "code changed: cxr.data.split"]
+    new = Fingerprint(config={"seed": 2}, inputs={"manifest": "c"}, code={"cxr.split.split": "d"})
+    told = ["seed changed from 1 to 2", "input manifest changed", "code changed: cxr.split.split"]
     assert new.differences(old) == told
     assert old.differences(old) == []
 

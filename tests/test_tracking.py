@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cxr.errors import DataError
-from cxr.labels import SHIPPED, read_label_set
+from cxr.labels.label_set import read_label_set
+from cxr.labels.shipped import SHIPPED
 from cxr.tracking import Tracking, metric_name, tracking_uri
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cxr.config import AugmentConfig
 from cxr.errors import ConfigError
-from cxr.labels import LabelSet
+from cxr.labels.label_set import LabelSet
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for a newer release on the network at import
 import albumentations

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cxr.data.augment import Augmentation
 from cxr.ingest.store import ImageStore
-from cxr.labels import LabelSet
+from cxr.labels.label_set import LabelSet
 from cxr.manifest import Manifest
 
 

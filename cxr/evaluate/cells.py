@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxr.errors import DataError
-from cxr.labels import UNCERTAIN, LabelSet
+from cxr.labels.label_set import LabelSet
+from cxr.labels.values import UNCERTAIN
 from cxr.predictions import Predictions
 
 

@@ -14,7 +14,7 @@ from cxr.evaluate.bootstrap import BootstrapInterval, percentile_interval, resam
 from cxr.evaluate.cells import Cells, align
 from cxr.evaluate.interval import Interval
 from cxr.evaluate.undefined import Undefined, as_float
-from cxr.labels import LabelSet
+from cxr.labels.label_set import LabelSet
 from cxr.predictions import Predictions
 
 

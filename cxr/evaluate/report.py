@@ -17,7 +17,7 @@ from cxr.evaluate.metrics import Evaluation, LabelRow
 from cxr.evaluate.plots import label_svg
 from cxr.evaluate.trust import Verdict
 from cxr.evaluate.undefined import Undefined
-from cxr.labels import LabelSet
+from cxr.labels.label_set import LabelSet
 from cxr.predictions import Predictions
 
 

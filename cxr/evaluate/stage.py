@@ -12,7 +12,7 @@ from cxr.evaluate import trust, wording
 from cxr.evaluate.metrics import Evaluation, LabelRow, Macro, evaluate, interval_floats
 from cxr.evaluate.report import render_report
 from cxr.evaluate.undefined import Undefined, as_float
-from cxr.labels import read_label_set
+from cxr.labels.label_set import read_label_set
 from cxr.predictions import Predictions, read_predictions
 from cxr.stage import RunLog, StageContext, StageResult
 

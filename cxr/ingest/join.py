@@ -15,8 +15,8 @@ from cxr.ingest.outcome import TAKEN, FileOutcome, outcome_of
 from cxr.ingest.read.dicom import parse_sex
 from cxr.ingest.read.view import parse_view
 from cxr.ingest.shard import Record
-from cxr.ingest.table import LabelTable
-from cxr.labels import UNKNOWN
+from cxr.ingest.table.read import LabelTable
+from cxr.labels.values import UNKNOWN
 from cxr.manifest import COLUMNS, Manifest, label_column
 
 Texts = pd.Series

@@ -27,7 +27,7 @@ from cxr.ingest.read.image import read_image
 from cxr.ingest.read.radiograph import Grey, Radiograph
 from cxr.ingest.source.entry import Files
 from cxr.ingest.store import Preprocessing, write_atomic, write_shard
-from cxr.ingest.table_format import TableFormat
+from cxr.ingest.table.layout import TableFormat
 from cxr.pool import At, Death
 
 

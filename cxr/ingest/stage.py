@@ -25,9 +25,9 @@ from cxr.ingest.shard import Reading, Record, ShardTask, is_done, quarantine_pat
 from cxr.ingest.source.entry import Entry
 from cxr.ingest.source.resolve import ResolvedSource, resolve
 from cxr.ingest.store import ImageStore, Preprocessing, describe_store
-from cxr.ingest.table import LabelTable, read_table
-from cxr.ingest.table_format import TableFormat, read_format
-from cxr.labels import read_label_set
+from cxr.ingest.table.layout import TableFormat, read_format
+from cxr.ingest.table.read import LabelTable, read_table
+from cxr.labels.label_set import read_label_set
 from cxr.profile import log_dataset
 from cxr.stage import StageContext, StageResult
 

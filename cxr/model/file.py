@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from cxr.config import ModelConfig
 from cxr.errors import DataError
-from cxr.labels import LabelSet
+from cxr.labels.label_set import LabelSet
 from cxr.model.classifier import Classifier
 
 FORMAT = 1

@@ -10,7 +10,7 @@ import torch
 
 from cxr.errors import DataError
 from cxr.ingest.store import Preprocessing
-from cxr.labels import LabelSet
+from cxr.labels.label_set import LabelSet
 from cxr.model.file import ModelCard, load_model
 
 

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxr.config import PredictStage
-from cxr.data.split import Split
 from cxr.device import choose_device
 from cxr.errors import DataError
 from cxr.ingest.store import ImageStore
@@ -17,6 +16,7 @@ from cxr.manifest import Manifest, read_manifest
 from cxr.predict.predictor import Predictor
 from cxr.predictions import join_predictions
 from cxr.profile import log_dataset
+from cxr.split.split import Split
 from cxr.stage import StageContext, StageResult
 
 

@@ -19,7 +19,7 @@ from cxr.device import choose_device
 from cxr.errors import DataError
 from cxr.evaluate.auroc import auroc
 from cxr.ingest.store import ImageStore
-from cxr.labels import LabelSet, read_label_set
+from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.manifest import Manifest, read_manifest
 from cxr.model.backbone import check_backbone
 from cxr.model.classifier import Classifier

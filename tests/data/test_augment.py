@@ -10,7 +10,7 @@ from cxr.config import AugmentConfig
 from cxr.data import augment
 from cxr.data.augment import Augmentation, check_sides
 from cxr.errors import ConfigError
-from cxr.labels import Label, LabelSet
+from cxr.labels.label_set import Label, LabelSet
 
 STILL = AugmentConfig(rotate_degrees=0, shift=0, zoom=0, contrast=0)
 STRONG = AugmentConfig(rotate_degrees=20, shift=0.2, zoom=0.3, contrast=0.3, horizontal_flip=True)

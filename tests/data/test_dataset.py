@@ -10,7 +10,7 @@ from cxr.config import AugmentConfig
 from cxr.data.augment import Augmentation
 from cxr.data.dataset import Batch, EpochBatches, RadiographDataset, load_batches
 from cxr.ingest.store import ImageStore
-from cxr.labels import Label, LabelSet
+from cxr.labels.label_set import Label, LabelSet
 from cxr.manifest import Manifest
 
 LABELS = LabelSet(name="two", labels=(Label(name="Mass", uncertain="positive"), Label(name="Effusion", uncertain=0.3)))

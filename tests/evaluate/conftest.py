@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from cxr.config import EvaluateConfig
-from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN, Label, LabelSet
+from cxr.labels.label_set import Label, LabelSet
+from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
 from cxr.manifest import label_column
 from cxr.predictions import Predictions
 

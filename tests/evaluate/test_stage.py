@@ -14,7 +14,7 @@ from cxr.config import EvaluateConfig, EvaluateStage
 from cxr.errors import DataError
 from cxr.evaluate.metrics import evaluate
 from cxr.evaluate.stage import run
-from cxr.labels import read_label_set
+from cxr.labels.label_set import read_label_set
 from cxr.predictions import Predictions
 from cxr.stage import StageContext, StageResult
 

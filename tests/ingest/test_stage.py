@@ -29,7 +29,7 @@ from cxr.ingest.read import normalise
 from cxr.ingest.shard import Reading, ShardTask, read_records
 from cxr.ingest.stage import run
 from cxr.ingest.store import ImageStore
-from cxr.labels import UNCERTAIN, UNKNOWN
+from cxr.labels.values import UNCERTAIN, UNKNOWN
 from cxr.manifest import Manifest, read_manifest
 from cxr.stage import StageContext
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from cxr.config import HeadConfig, ModelConfig
 from cxr.errors import DataError
-from cxr.labels import Label, LabelSet
+from cxr.labels.label_set import Label, LabelSet
 from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, Preprocessing, load_model, read_card, save_model
 

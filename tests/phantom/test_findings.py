@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr.labels import SHIPPED, read_label_set
+from cxr.labels.label_set import read_label_set
+from cxr.labels.shipped import SHIPPED
 from cxr.phantom.canvas import Canvas, Pose
 from cxr.phantom.findings import FINDINGS
 from cxr.phantom.thorax import build_thorax

@@ -72,9 +72,11 @@ def test_patients_views_sexes_and_ages_are_the_tables(finished, module_workspace
 
 
 def test_all_official_rows_are_read_with_exact_counts(nih_folder):
-    from cxr.ingest.table import read_table
-    from cxr.ingest.table_format import read_format
-    from cxr.labels import POSITIVE, SHIPPED, read_label_set
+    from cxr.ingest.table.layout import read_format
+    from cxr.ingest.table.read import read_table
+    from cxr.labels.label_set import read_label_set
+    from cxr.labels.shipped import SHIPPED
+    from cxr.labels.values import POSITIVE
 
     path = nih_folder / "Data_Entry_2017_v2020.csv.gz"
     labels = read_label_set(SHIPPED / "nih14" / "labels.yaml")

@@ -11,7 +11,7 @@ import torch
 
 from cxr.config import HeadConfig, ModelConfig
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
-from cxr.labels import Label, LabelSet
+from cxr.labels.label_set import Label, LabelSet
 from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, save_model

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
+from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
 from cxr.manifest import Manifest
 
 

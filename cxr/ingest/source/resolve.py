@@ -11,7 +11,7 @@ from cxr.ingest.deidentify import Pseudonyms, read_key
 from cxr.ingest.source.dicomweb import DicomwebFiles
 from cxr.ingest.source.entry import Files
 from cxr.ingest.source.folder import files_of
-from cxr.labels import SHIPPED
+from cxr.labels.shipped import SHIPPED
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 

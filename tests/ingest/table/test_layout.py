@@ -12,8 +12,8 @@ import yaml
 from cxr.config import ImagesSource, IngestConfig, IngestStage
 from cxr.errors import ConfigError
 from cxr.ingest.stage import run
-from cxr.ingest.table_format import TableFormat, read_format
-from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN
+from cxr.ingest.table.layout import TableFormat, read_format
+from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN
 from cxr.manifest import read_manifest
 from cxr.stage import StageContext
 

@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from cxr.config import SplitStage
-from cxr.data.split import Split, drawn_split, official_split
 from cxr.errors import DataError
-from cxr.labels import POSITIVE
+from cxr.labels.values import POSITIVE
 from cxr.manifest import SPLITS, Manifest, read_manifest
 from cxr.profile import log_dataset
+from cxr.split.split import Split, drawn_split, official_split
 from cxr.stage import StageContext, StageResult
 
 

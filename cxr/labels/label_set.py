@@ -3,12 +3,13 @@
 A label cell is one of four values from ingest to evaluation: negative, positive, uncertain, unknown. Two policies turn
 cells into numbers, at two different moments:
 
-* ``blank`` is applied once, when a table is read: a blank cell becomes unknown or negative, as the label set says.
+* ``blank`` is applied once, when a table has been read: a blank cell becomes unknown or negative, as the label set says.
 * ``uncertain`` is applied when targets are made: an uncertain cell is ignored, or becomes 0, 1 or a soft value.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,25 +18,26 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cxr.errors import ConfigError
+from cxr.labels.shipped import SHIPPED, shipped_names
+from cxr.labels.values import BLANK, NEGATIVE, UNKNOWN, Codes
 from cxr.yamlfile import read_mapping
-
-NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN = 0, 1, 2, 3
-"""Codes of the four values of a label cell; those of negative and positive are the target values."""
-VALUES = ("0", "1", "uncertain", "unknown")
-"""The four values as they are written in tables; the position is the code."""
-
-SHIPPED = next(
-    folder
-    for folder in (Path(__file__).parent / "data_manifests", Path(__file__).parent.parent / "data_manifests")
-    if folder.is_dir()
-)
-"""The folder of shipped label sets: inside the installed package, or beside it in a checkout."""
 
 SoftValue = Annotated[float, Field(ge=0, le=1)]
 
 
 class Label(BaseModel):
-    """One finding of a label set."""
+    """One finding of a label set.
+
+    Args:
+        name: as results show it.
+        synonyms: other names of the same finding, compared whole and without regard to case.
+        parent: the more general finding of the same set: what is positive here is positive there, too.
+        sided: whether left and right matter, so that a mirrored image would be mislabelled.
+        uncertain: what an uncertain cell is when targets are made; a number in [0, 1] is a soft target.
+        blank: what a blank cell is when a table is read.
+        concept: its entry among the shared concepts; by default the one with its name or a synonym of it.
+        excludes: findings that cannot be positive beside it, as beside No Finding.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,6 +47,8 @@ class Label(BaseModel):
     sided: bool = False
     uncertain: Literal["ignore", "negative", "positive"] | SoftValue = "ignore"
     blank: Literal["unknown", "negative"] = "unknown"
+    concept: str | None = None
+    excludes: tuple[str, ...] = ()
 
     @property
     def uncertain_target(self) -> float:
@@ -78,7 +82,13 @@ class LabelSet(BaseModel):
                 seen[text] = label.name
         for label in self.labels:
             self._check_ancestry(label)
+            self._check_excludes(label)
         return self
+
+    def _check_excludes(self, label: Label) -> None:
+        for other in label.excludes:
+            if other not in self.names or other == label.name:
+                raise ValueError(f"{label.name} excludes '{other}', which is no other label of this set")
 
     def _check_ancestry(self, label: Label) -> None:
         by_name = {other.name: other for other in self.labels}
@@ -97,19 +107,39 @@ class LabelSet(BaseModel):
         """The label names, in the order of every matrix of this label set."""
         return tuple(label.name for label in self.labels)
 
+    def lineage(self, label: Label) -> tuple[str, ...]:
+        """The parent of a label, its parent, and so on."""
+        by_name = {other.name: other for other in self.labels}
+        found: list[str] = []
+        while (parent := by_name[found[-1] if found else label.name].parent) is not None:
+            found.append(parent)
+        return tuple(found)
+
+    def settle(self, codes: Codes) -> Codes:
+        """Codes of a table's cells, with blank made unknown or negative, as each label says.
+
+        Args:
+            codes: int8 [rows, labels], 0 to 3 as in `cxr.labels.values.VALUES`, or `BLANK`.
+
+        Returns:
+            int8 [rows, labels], 0 to 3.
+        """
+        blank = np.array([label.blank_code for label in self.labels], np.int8)
+        return np.where(codes == BLANK, blank, codes)
+
     def find(self, text: str) -> Label | None:
         """The label that a name or synonym means, compared whole and without regard to case; None where there is none."""
-        wanted = text.strip().casefold()
-        for label in self.labels:
-            if wanted == label.name.casefold() or wanted in (synonym.casefold() for synonym in label.synonyms):
-                return label
-        return None
+        return self._by_text.get(text.strip().casefold())
 
-    def targets(self, codes: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+    @cached_property
+    def _by_text(self) -> dict[str, Label]:
+        return {text.casefold(): label for label in self.labels for text in (label.name, *label.synonyms)}
+
+    def targets(self, codes: Codes) -> npt.NDArray[np.float32]:
         """Training targets of label codes.
 
         Args:
-            codes: int8 [images, labels], values 0 to 3 as in `VALUES`.
+            codes: int8 [images, labels], values 0 to 3 as in `cxr.labels.values.VALUES`.
 
         Returns:
             float32 [images, labels] in [0, 1], NaN where the cell teaches nothing.
@@ -117,11 +147,11 @@ class LabelSet(BaseModel):
         table = np.array([[0.0, 1.0, label.uncertain_target, np.nan] for label in self.labels], np.float32)
         return table[np.arange(len(self.labels)), codes]
 
-    def truth(self, codes: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+    def truth(self, codes: Codes) -> npt.NDArray[np.float32]:
         """Evaluation truth of label codes: as `targets`, but a soft value, which is no truth, becomes NaN.
 
         Args:
-            codes: int8 [images, labels], values 0 to 3 as in `VALUES`.
+            codes: int8 [images, labels], values 0 to 3 as in `cxr.labels.values.VALUES`.
 
         Returns:
             float32 [images, labels], each 0, 1 or NaN (not evaluated).
@@ -143,7 +173,7 @@ def find_label_set(reference: str, base: Path) -> Path:
     for candidate in (SHIPPED / reference / "labels.yaml", base / reference):
         if candidate.is_file():
             return candidate.resolve()
-    shipped = ", ".join(sorted(folder.parent.name for folder in SHIPPED.glob("*/labels.yaml")))
+    shipped = shipped_names("labels.yaml")
     raise ConfigError(f"no label set '{reference}': neither a file nor one of the shipped sets ({shipped})")
 
 

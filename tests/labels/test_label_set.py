@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.errors import ConfigError
-from cxr.labels import NEGATIVE, POSITIVE, SHIPPED, UNCERTAIN, UNKNOWN, VALUES, Label, LabelSet, find_label_set, read_label_set
+from cxr.labels.label_set import Label, LabelSet, find_label_set, read_label_set
+from cxr.labels.shipped import SHIPPED
+from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN, VALUES
 
 SHIPPED_SETS = sorted(path.parent.name for path in SHIPPED.glob("*/labels.yaml"))
 CODES = (NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN)

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from cxr.errors import DataError
-from cxr.labels import POSITIVE
+from cxr.labels.values import POSITIVE
 from cxr.manifest import SPLITS, Manifest
 
 Names = npt.NDArray[np.str_]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.data.split import Split, drawn_split, hold_out, official_split, rarest_label
 from cxr.errors import DataError
 from cxr.manifest import SPLITS, Manifest
+from cxr.split.split import Split, drawn_split, hold_out, official_split, rarest_label
 
 ManifestOf = Callable[..., Manifest]
 

@@ -22,8 +22,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxr.errors import DataError
-from cxr.ingest.table_format import FindingsInColumns, FindingsInOneColumn, TableFormat
-from cxr.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet
+from cxr.ingest.table.layout import FindingsInColumns, FindingsInOneColumn, TableFormat
+from cxr.labels.label_set import LabelSet
+from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN
 
 _PLAIN_VALUE = re.compile(r"[-+.?\d]{0,5}")
 
@@ -34,7 +35,7 @@ class LabelTable:
 
     Args:
         keys: of the rows, see `TableFormat.key_of`; each once.
-        codes: int8 [rows, labels], 0 to 3 as in `cxr.labels.VALUES`.
+        codes: int8 [rows, labels], 0 to 3 as in `cxr.labels.values.VALUES`.
         context: text columns patient, study, view, sex, age, empty where the table has no such column; and `row`, the
             number as a spreadsheet shows it.
         sha256: hexadecimal digest of the file.

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from cxr.config import SplitConfig, SplitStage
-from cxr.data import stage
-from cxr.data.split import Split
 from cxr.errors import DataError
 from cxr.manifest import Manifest, read_manifest
+from cxr.split import stage
+from cxr.split.split import Split
 from cxr.stage import StageContext
 
 

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cxr.errors import ConfigError, DataError
-from cxr.ingest.table import read_table
-from cxr.ingest.table_format import TableFormat, read_format
-from cxr.labels import NEGATIVE, POSITIVE, SHIPPED, UNCERTAIN, UNKNOWN, Label, LabelSet, read_label_set
+from cxr.ingest.table.layout import TableFormat, read_format
+from cxr.ingest.table.read import read_table
+from cxr.labels.label_set import Label, LabelSet, read_label_set
+from cxr.labels.shipped import SHIPPED
+from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
 
 NIH = read_label_set(SHIPPED / "nih14" / "labels.yaml")
 NIH_TABLE = read_format(SHIPPED / "nih14" / "table.yaml")

@@ -1,0 +1,1 @@
+"""The split: which patients train, validate and test."""
