@@ -1,6 +1,6 @@
 """`python -m cxr`."""
 
-from cxr.cli import main
+from cxr.cli.main import main
 
 if __name__ == "__main__":
     main()

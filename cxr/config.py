@@ -23,6 +23,7 @@ from cxr.config_paths import (
     one_file,
 )
 
+_IMAGE_TABLE = "a second table, of the images, where the format asks for one; where `table` is, too"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
@@ -66,6 +67,11 @@ class ConfidentialSource(Section, ABC):
     def table_file(self) -> Path | None:
         """The label table, if there is one."""
 
+    @property
+    @abstractmethod
+    def image_table_file(self) -> Path | None:
+        """The table of the images, if there is one."""
+
 
 class DicomSource(ConfidentialSource):
     """DICOM files on disk, with a table of labels."""
@@ -75,6 +81,7 @@ class DicomSource(ConfidentialSource):
         description="folder of DICOM files, with its sub-folders and zip files; or a zip file, or a DICOMDIR"
     )
     table: str | None = Field(None, description="the label table, inside root; a pattern with * must match one file")
+    image_table: str | None = Field(None, description=_IMAGE_TABLE)
 
     @property
     def table_file(self) -> Path | None:
@@ -82,11 +89,21 @@ class DicomSource(ConfidentialSource):
         return None if self.table is None else Path(self.folder / self.table)
 
     @property
+    def image_table_file(self) -> Path | None:
+        """The table of the images, if there is one."""
+        return None if self.image_table is None else Path(self.folder / self.image_table)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The files inside root that are tables, and no images."""
+        return tuple(filter(None, (self.table, self.image_table)))
+
+    @property
     def folder(self) -> Path:
         """The folder that root is, or lies in."""
         return self.root if self.root.is_dir() else self.root.parent
 
-    @field_validator("table")
+    @field_validator("table", "image_table")
     @classmethod
     def _one_table(cls, pattern: str | None, info: ValidationInfo) -> str | None:
         root: Path | None = info.data.get("root")
@@ -108,6 +125,7 @@ class DicomwebSource(ConfidentialSource):
         default_factory=dict, description="which studies, as QIDO-RS matches them, like StudyDate: 20240101-20241231"
     )
     table: ExistingFile | None = Field(None, description="the label table")
+    image_table: ExistingFile | None = Field(None, description=_IMAGE_TABLE)
     credentials: str | None = Field(
         None, description="name of the environment variable that holds user:password or a bearer token"
     )
@@ -119,12 +137,26 @@ class DicomwebSource(ConfidentialSource):
         """The label table, if there is one."""
         return self.table
 
+    @property
+    def image_table_file(self) -> Path | None:
+        """The table of the images, if there is one."""
+        return self.image_table
+
 
 class OfficialLists(Section):
     """Published lists of image names, one a line, that fix the test set."""
 
-    train_val: str = Field(description="list of the images to train and validate on, inside source.root")
+    train_val: str = Field(description="list of the images to train on and, without `val`, to validate on; inside source.root")
+    val: str | None = Field(None, description="list of the validation images, inside source.root; without it they are drawn")
     test: str = Field(description="list of the test images, inside source.root")
+
+
+class OfficialFiles(Section):
+    """Where published lists lie."""
+
+    train_val: Path
+    val: Path | None
+    test: Path
 
 
 class ImagesSource(Section):
@@ -134,6 +166,7 @@ class ImagesSource(Section):
     name: str = Field("images", pattern=NAME, description="short name of the data set; it starts every patient id")
     root: ExistingFolder = Field(description="folder that is searched for images, with its sub-folders")
     table: str = Field(description="the data set's table, inside root; a pattern with * must match one file")
+    image_table: str | None = Field(None, description=_IMAGE_TABLE)
     format: TableFormatFile = Field(description="how the table is laid out: a shipped name or a YAML file")
     official: OfficialLists | None = Field(None, description="published split lists; without them patients are drawn")
 
@@ -143,14 +176,27 @@ class ImagesSource(Section):
         return Path(self.root / self.table)
 
     @property
-    def official_files(self) -> tuple[Path, Path] | tuple[None, None]:
-        """The published lists for training and validation, and for test."""
-        return (self.root / self.official.train_val, self.root / self.official.test) if self.official else (None, None)
+    def image_table_file(self) -> Path | None:
+        """The table of the images, if there is one."""
+        return None if self.image_table is None else Path(self.root / self.image_table)
 
-    @field_validator("table")
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The files inside root that are tables, and no images."""
+        return tuple(filter(None, (self.table, self.image_table)))
+
+    @property
+    def official_files(self) -> OfficialFiles | None:
+        """The published lists, if there are any."""
+        if self.official is None:
+            return None
+        val = None if self.official.val is None else self.root / self.official.val
+        return OfficialFiles(train_val=self.root / self.official.train_val, val=val, test=self.root / self.official.test)
+
+    @field_validator("table", "image_table")
     @classmethod
-    def _one_table(cls, pattern: str, info: ValidationInfo) -> str:
-        return one_file(pattern, info.data.get("root"))
+    def _one_table(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        return pattern if pattern is None else one_file(pattern, info.data.get("root"))
 
     @field_validator("official")
     @classmethod
@@ -158,7 +204,7 @@ class ImagesSource(Section):
         root: Path | None = info.data.get("root")
         if lists is None or root is None:
             return lists
-        for name in (lists.train_val, lists.test):
+        for name in filter(None, (lists.train_val, lists.val, lists.test)):
             if not (root / name).is_file():
                 raise ValueError(f"no such file: {root / name}{nearest_path(root / name)}")
         return lists
@@ -179,6 +225,9 @@ class IngestConfig(Section):
     workers: int = Field(2, ge=0, description="processes that read and decode; 0: the main process, without limits")
     file_seconds: float = Field(60, gt=0, description="longest time that one file may take")
     file_megabytes: int = Field(1024, ge=64, description="most memory that one file may take, beyond the reader's own")
+    compare_with: tuple[ExistingFolder, ...] = Field(
+        (), description="results of other ingests, in which the same pictures are looked for"
+    )
     scheduler: str | None = Field(
         None, pattern=r"^(tcp|tls|ucx)://", description="address of a Dask scheduler to read on, instead of this machine"
     )
@@ -188,7 +237,31 @@ class SplitConfig(Section):
     """How patients are divided; a published list, where the source names one, fixes the test set."""
 
     val_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the images for validation, by patient")
-    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share for test, by patient; unused with official lists")
+    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share for test, by patient; not with official lists or folds")
+    folds: int | None = Field(None, ge=3, description="number of folds of a cross-validation; split.fold is the test set")
+    fold: int = Field(0, ge=0, description="which of the folds is the test set, from 0")
+    frozen: ExistingFile | None = Field(None, description="split.csv of an earlier run, to be used again")
+    new_patients: Literal["refuse", "train", "draw"] = Field(
+        "refuse", description="what becomes of patients that the frozen split does not have"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"'fold' is {self.fold}, but the folds are numbered 0 to {self.folds - 1}")
+        if self.folds is not None and self.frozen is not None:
+            raise ValueError("'folds' and 'frozen' exclude each other: a frozen split has its test set")
+        if self.folds is None and self.fold:
+            raise ValueError("'fold' is without effect where 'folds' does not say how many there are")
+        if self.frozen is None and self.new_patients != "refuse":
+            raise ValueError("'new_patients' is without effect where there is no 'frozen' split")
+        return self
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Shares of the images for the sides of a split that is drawn."""
+        train = 1 - self.val_fraction - self.test_fraction
+        return {"train": train, "val": self.val_fraction, "test": self.test_fraction}
 
 
 class HeadConfig(Section):
@@ -273,6 +346,9 @@ class PipelineConfig(Section):
     def _workspace_apart(self) -> PipelineConfig:
         if isinstance(self.source, DicomSource | ImagesSource) and self.workspace.is_relative_to(self.source.root):
             raise ValueError("'workspace' lies in source.root: ingest would read what it has written; choose another folder")
+        lists = isinstance(self.source, ImagesSource) and self.source.official is not None
+        if lists and (self.split.folds is not None or self.split.frozen is not None):
+            raise ValueError("'source.official' fixes the test set; 'split.folds' and 'split.frozen' would be without effect")
         if isinstance(self.source, ConfidentialSource) and self.source.key_file.is_relative_to(self.workspace):
             raise ValueError(f"'{self.source.key_file.name}' lies in workspace; the key must not be kept with the data")
         return self
@@ -294,12 +370,29 @@ class IngestStage(Section):
     ingest: IngestConfig = IngestConfig()
 
 
+class LabelsStage(Section):
+    """What the import of a label table without its images may see."""
+
+    name: str = Field(pattern=NAME)
+    labels: LabelSetFile
+    table: ExistingFile
+    image_table: ExistingFile | None = None
+    format: TableFormatFile
+    published: bool = False
+    key_file: SecretFile | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.published == (self.key_file is not None):
+            raise ValueError("a table of your own may name patients: --key FILE; --published is for public sets, without a key")
+        return self
+
+
 class SplitStage(Section):
     """What the split stage may see: of the source only its published lists."""
 
     seed: int
-    train_val_list: Path | None
-    test_list: Path | None
+    official: OfficialFiles | None
     split: SplitConfig
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ValidationInfo
 
 from cxr.errors import ConfigError
 from cxr.labels.label_set import find_label_set
-from cxr.labels.shipped import SHIPPED
+from cxr.labels.shipped import find_format
 
 
 class TypedText(str):
@@ -65,8 +65,10 @@ def _label_set(value: object, info: ValidationInfo) -> object:
 def _table_format(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return value
-    shipped = SHIPPED / value / "table.yaml"
-    return shipped if shipped.is_file() else _existing_file(value, info)
+    try:
+        return find_format(value, _base(value, info))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
 
 
 AnyPath = Annotated[Path, BeforeValidator(_absolute)]

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cxr.config import IngestStage, PipelineConfig, Source
+from cxr.config import IngestStage, LabelsStage, PipelineConfig, Source
 from cxr.config_paths import TypedText, nearest_path
 from cxr.errors import ConfigError
 from cxr.yamlfile import read_mapping
@@ -76,6 +76,24 @@ def define_ingest(target: str, given: Mapping[str, object], overrides: Sequence[
         raise ConfigError("\n".join(_explain(problem, Path(target), known) for problem in error.errors())) from error
 
 
+def define_import(given: Mapping[str, object]) -> LabelsStage:
+    """The import of a label table.
+
+    Args:
+        given: keys of `LabelsStage`; paths start from the current directory. Without a name that of the format is taken.
+
+    Raises:
+        ConfigError: every problem found, a line each.
+    """
+    content = {"name": str(given.get("format", "")).partition("/")[0], **given}
+    try:
+        return LabelsStage.model_validate(
+            {key: TypedText(value) if isinstance(value, str) else value for key, value in content.items()}
+        )
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, Path("command line"), {}) for problem in error.errors())) from error
+
+
 def _parse_override(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key:
@@ -84,7 +102,14 @@ def _parse_override(text: str) -> tuple[str, Any]:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"'{text}': the value is not valid YAML") from error
-    return key, TypedText(parsed) if isinstance(parsed, str) else parsed
+    return key, _typed(parsed)
+
+
+def _typed(value: Any) -> Any:
+    """A value from the command line, its texts marked as typed there, also inside a list."""
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    return TypedText(value) if isinstance(value, str) else value
 
 
 def _set(content: dict[str, Any], key: str, value: object) -> None:

@@ -78,10 +78,12 @@ def _collect(config: BaseModel, prefix: str, values: dict[str, Any], files: dict
         elif isinstance(value, Path):
             marks = (*info.metadata, *get_args(info.annotation))
             files[key] = key_check_value(read_key(value)) if "secret" in marks else _digest_path(value, bulk="bulk" in marks)
+        elif isinstance(value, tuple) and value and all(isinstance(item, Path) for item in value):
+            files |= {f"{key}.{number}": _digest_path(item, bulk=False) for number, item in enumerate(value)}
         elif "confidential" in info.metadata:  # of a source with a key
             files[key] = Pseudonyms("", read_key(vars(config)["key_file"])).name("key", digest_json(value))
         else:
-            values[key] = value
+            values[key] = list(value) if isinstance(value, tuple) else value  # as a record in JSON has it
 
 
 def _digest_path(path: Path, *, bulk: bool) -> str:

@@ -7,8 +7,8 @@ stored as Parquet, with the schema's version and the label names in the file's m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxr.errors import DataError
-from cxr.labels.values import VALUES
+from cxr.labels.values import VALUES, Codes
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LABEL_DTYPE = pd.CategoricalDtype(list(VALUES))
 VIEWS = ("PA", "AP", "LATERAL", "unknown")
 SEXES = ("F", "M", "O", "unknown")
@@ -38,10 +38,13 @@ TEXT_COLUMNS = (
     "study_date",
     "source_sha256",
     "pixel_sha256",
+    "perceptual_hash",
+    "alike",
     "manufacturer",
     "decisions",
 )
-_WHOLE = ("shard", "row", "height", "width")
+_PLACE = ("shard", "row")
+_WHOLE = (*_PLACE, "height", "width")
 _CHOICES = {"view": VIEWS, "sex": SEXES}
 COLUMNS = (*TEXT_COLUMNS, *_WHOLE, *_CHOICES, "age_years")
 """The columns every manifest has, beside one per label; `split` joins them once the split stage has run.
@@ -51,10 +54,12 @@ COLUMNS = (*TEXT_COLUMNS, *_WHOLE, *_CHOICES, "age_years")
 * source_name: the file's name where the source is public, else a pseudonym
 * study_uid, instance_uid: DICOM UIDs in the place of the source's own; empty where it has none
 * study_date: ISO 8601, moved by a number of days that is the same for all images of a patient; empty where not known
-* source_sha256: of the file as it was read; pixel_sha256: of its grey values at full resolution
+* source_sha256: of the file as it was read; pixel_sha256: of its grey values at full resolution; perceptual_hash: see
+  `cxr.perceptual`, empty for an image without structure. All empty for an image that only a table lists
+* alike: the first image of the manifest that shows the same picture; empty for an image like no other
 * decisions: JSON, what was decided on the pixels
-* shard, row: the place in the image store
-* height, width: of the source image, in pixels
+* shard, row: the place in the image store, -1 for an image that only a table lists
+* height, width: of the source image, in pixels; 0 for an image that only a table lists
 * age_years: 0 to 90, NaN where not known; ages over 89 are 90
 """
 _METADATA_KEY = b"cxr.table"
@@ -67,6 +72,7 @@ class Manifest:
     Args:
         frame: one row per image; see `COLUMNS`; one categorical column (`LABEL_DTYPE`) per label.
         label_names: the label columns, in the order of the label set.
+        origin: SHA-256 of the label table and of what says how it is read, by what they are; empty without a table.
 
     Raises:
         DataError: the table breaks the schema.
@@ -74,6 +80,7 @@ class Manifest:
 
     frame: pd.DataFrame
     label_names: tuple[str, ...]
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         validate(self.frame, self.label_names)
@@ -100,11 +107,12 @@ class Manifest:
 
     def where(self, split: str) -> Manifest:
         """The rows of one split, in their order."""
-        return Manifest(self.frame[self.frame["split"] == split].reset_index(drop=True), self.label_names)
+        return replace(self, frame=self.frame[self.frame["split"] == split].reset_index(drop=True))
 
     def write(self, path: Path) -> None:
         """Write as Parquet."""
-        write_table(self.frame, path, {"manifest": SCHEMA_VERSION, "labels": list(self.label_names)})
+        header = {"manifest": SCHEMA_VERSION, "labels": list(self.label_names), "origin": dict(self.origin)}
+        write_table(self.frame, path, header)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -116,7 +124,7 @@ def read_manifest(path: Path) -> Manifest:
     frame, metadata = read_table(path)
     if metadata.get("manifest") != SCHEMA_VERSION:
         raise DataError(f"{path}: not a manifest of schema version {SCHEMA_VERSION}: {metadata.get('manifest')}")
-    return Manifest(frame, tuple(metadata["labels"]))
+    return Manifest(frame, tuple(metadata["labels"]), metadata["origin"])
 
 
 def label_codes(frame: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.int8]:
@@ -128,6 +136,18 @@ def label_codes(frame: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.i
 def label_column(codes: npt.ArrayLike) -> pd.Categorical:
     """A label column from int8 [rows] codes, 0 to 3."""
     return pd.Categorical.from_codes(np.asarray(codes, np.int8), dtype=LABEL_DTYPE)
+
+
+def labelled(frame: pd.DataFrame, codes: Codes, names: Sequence[str]) -> Manifest:
+    """A manifest from its columns and the label cells.
+
+    Args:
+        frame: see `COLUMNS`.
+        codes: int8 [images, labels], 0 to 3.
+        names: of the labels.
+    """
+    columns = {name: label_column(codes[:, index]) for index, name in enumerate(names)}
+    return Manifest(frame.assign(**columns), tuple(names))
 
 
 def is_label_column(column: pd.Series[Any]) -> bool:
@@ -154,7 +174,8 @@ def validate(frame: pd.DataFrame, label_names: Sequence[str]) -> None:
     for column in _WHOLE:
         if not pd.api.types.is_integer_dtype(frame[column]):
             raise DataError(f"manifest: column '{column}' must hold whole numbers, not {frame[column].dtype}")
-        _refuse(frame, frame[column] < 0, column, "is negative")
+        _refuse(frame, frame[column] < (-1 if column in _PLACE else 0), column, "is negative")
+    _refuse(frame, (frame["shard"] < 0) != (frame["row"] < 0), "row", "is of an image with half a place")
     for column, choices in _CHOICES.items():
         _refuse(frame, ~frame[column].isin(choices), column, f"is none of {', '.join(choices)}")
     _refuse(frame, (frame["age_years"] < 0) | (frame["age_years"] > 90), "age_years", "is outside 0 to 90")

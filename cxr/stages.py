@@ -45,8 +45,8 @@ def _phantom_view(config: PipelineConfig) -> PhantomStage | None:
 
 def _split_view(config: PipelineConfig) -> SplitStage:
     source = config.source
-    train_val, test = source.official_files if isinstance(source, ImagesSource) else (None, None)
-    return SplitStage(seed=config.seed, train_val_list=train_val, test_list=test, split=config.split)
+    official = source.official_files if isinstance(source, ImagesSource) else None
+    return SplitStage(seed=config.seed, official=official, split=config.split)
 
 
 def _evaluate_view(config: PipelineConfig) -> EvaluateStage:

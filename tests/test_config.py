@@ -16,6 +16,7 @@ from cxr.config_paths import nearest_path
 from cxr.definition import describe_keys, load_config
 from cxr.errors import ConfigError
 from cxr.labels.shipped import SHIPPED
+from cxr.stages import STAGES
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -220,6 +221,95 @@ def test_hospital_source_needs_its_key_file(define, folder):
     assert load_config(define(source | {"key_file": "secret.key"})).source.key_file == folder / "secret.key"
 
 
+def test_shares_of_a_drawn_split_are_those_asked_for(define):
+    shares = load_config(define(split={"val_fraction": 0.1, "test_fraction": 0.3})).split.shares
+    assert shares == pytest.approx({"train": 0.6, "val": 0.1, "test": 0.3})
+
+
+@pytest.mark.parametrize(
+    ("split", "parts"),
+    [
+        ({"folds": 5, "fold": 5}, ("'fold' is 5", "numbered 0 to 4")),
+        ({"folds": 5, "fold": -1}, ("split.fold", "greater than or equal to 0")),
+        ({"folds": 2}, ("split.folds", "greater than or equal to 3")),
+        ({"fold": 1}, ("'fold' is without effect", "'folds'")),
+        ({"folds": 5, "frozen": "images/train.txt"}, ("'folds' and 'frozen' exclude each other",)),
+        ({"new_patients": "train"}, ("'new_patients' is without effect", "'frozen'")),
+        ({"frozen": "images/train.txt", "new_patients": "drop"}, ("split.new_patients", "'refuse', 'train' or 'draw'")),
+        ({"frozen": "images/trian.txt"}, ("split.frozen: no such file", "did you mean", "train.txt?")),
+        ({"frozen": ""}, ("split.frozen", "no path")),
+    ],
+)
+def test_split_that_cannot_be_meant_is_refused(define, split, parts):
+    line = only(define(split=split))
+    assert all(part in line for part in ("split", *parts)), line
+
+
+def test_each_way_to_split_is_read(define, folder):
+    path = define(split={"folds": 5, "fold": 4})
+    assert (load_config(path).split.folds, load_config(path, ["split.fold=0"]).split.fold) == (5, 0)
+    split = load_config(define(split={"frozen": "images/train.txt", "new_patients": "draw"})).split
+    assert (split.frozen, split.new_patients, split.folds) == (folder / "images" / "train.txt", "draw", None)
+
+
+@pytest.mark.parametrize("split", [{"folds": 5}, {"frozen": "images/train.txt"}])
+def test_published_lists_and_another_way_to_split_exclude_each_other(define, split):
+    path = define({"official": {"train_val": "train.txt", "test": "train.txt"}}, split=split)
+    assert "'split.folds' and 'split.frozen' would be without effect" in only(path)
+
+
+def test_published_lists_lie_in_the_folder_of_the_source_and_a_third_is_optional(define, folder):
+    (folder / "images" / "val.txt").write_text("b\n")
+    two = {"train_val": "train.txt", "test": "train.txt"}
+    files = load_config(define({"official": two})).source.official_files
+    assert (files.train_val, files.val, files.test) == (folder / "images/train.txt", None, folder / "images/train.txt")
+    assert load_config(define({"official": two | {"val": "val.txt"}})).source.official_files.val == folder / "images/val.txt"
+    assert load_config(define()).source.official_files is None
+    assert "did you mean" in only(define({"official": two | {"val": "vla.txt"}}))
+
+
+def test_split_stage_sees_of_the_source_its_published_lists_alone(define, folder):
+    (split,) = (stage for stage in STAGES if stage.name == "split")
+    path = define({"official": {"train_val": "train.txt", "test": "train.txt"}})
+    view = split.view(load_config(path, ["seed=4"]))
+    assert set(type(view).model_fields) == {"seed", "official", "split"}
+    assert (view.seed, view.official.test) == (4, folder / "images" / "train.txt")
+    assert split.view(load_config(define())).official is None
+
+
+def test_table_of_the_images_is_the_one_file_that_its_pattern_matches(define, folder):
+    (folder / "images" / "meta[1].csv").write_text("image\n")
+    source = load_config(define({"image_table": "meta*.csv"})).source
+    assert source.image_table_file == folder / "images" / "meta[1].csv"
+    assert source.tables == ("labels.csv", "meta[1].csv")
+    assert "source.image_table: no such file" in only(define({"image_table": "mata.csv"}))
+    assert "source.image_table: '*' matches 3 files" in only(define({"image_table": "*"}))
+    assert load_config(define()).source.tables == ("labels.csv",)
+
+
+def test_hospital_source_may_have_a_table_of_its_images_too(define, folder):
+    source = {"kind": "dicom", "format": "study", "key_file": "secret.key", "image_table": "train.txt"}
+    found = load_config(define(source)).source
+    assert found.image_table_file == folder / "images" / "train.txt"
+    assert found.tables == ("labels.csv", "train.txt")
+
+
+def test_ingests_to_compare_with_are_folders_that_exist(define, folder):
+    for name in ("one", "other"):
+        (folder / name).mkdir()
+    path = define(ingest={"compare_with": ["one", "other"]})
+    assert load_config(path).ingest.compare_with == (folder / "one", folder / "other")
+    assert load_config(define()).ingest.compare_with == ()
+    line = only(define(ingest={"compare_with": ["one", "othr"]}))
+    assert all(part in line for part in ("ingest.compare_with", "no such folder", "did you mean", "other?")), line
+
+
+def test_folder_to_compare_with_typed_on_the_command_line_is_relative_to_the_current_folder(define, tmp_path):
+    (tmp_path / "elsewhere" / "one").mkdir()
+    config = load_config(define(), ["ingest.compare_with=[one]"])
+    assert config.ingest.compare_with == (tmp_path / "elsewhere" / "one",)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -275,6 +365,9 @@ def test_any_override_is_read_or_refused_in_words(text):
 def test_every_key_that_is_listed_is_known(define):
     keys = [key for key, _ in describe_keys()]
     assert {"train.augment.rotate_degrees", "source.official.test", "model.head.kind", "source.key_file"} <= set(keys)
+    assert {"split.folds", "split.new_patients", "source.official.val", "source.image_table", "ingest.compare_with"} <= set(
+        keys
+    )
     assert {key.partition(".")[0] for key in keys} == set(PipelineConfig.model_fields)
 
 
@@ -291,7 +384,7 @@ def test_shipped_pipeline_has_known_keys_only(path):
         assert not [line for line in str(error).split("\n") if "no such" not in line and "no label set" not in line]  # noqa: PT017
 
 
-@pytest.mark.parametrize("module", ["cxr", "cxr.config", "cxr.cli", "cxr.labels", "cxr.errors"])
+@pytest.mark.parametrize("module", ["cxr", "cxr.config", "cxr.cli.main", "cxr.labels", "cxr.errors"])
 def test_heavy_libraries_are_not_imported_for_a_configuration(module):
     heavy = ("torch", "mlflow", "timm", "albumentations", "cv2", "pandas", "sklearn", "matplotlib")
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"

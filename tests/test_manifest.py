@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cxr.errors import DataError
 from cxr.labels.values import VALUES
-from cxr.manifest import COLUMNS, LABEL_DTYPE, Manifest, label_column, read_manifest, read_table, write_table
+from cxr.manifest import COLUMNS, LABEL_DTYPE, TEXT_COLUMNS, Manifest, label_column, read_manifest, read_table, write_table
 
 NAMES = ("Zebra", "Mass", "Effusion")
 CODES = np.array([[0, 1, 2], [3, 0, 1], [2, 3, 0], [1, 2, 3]], np.int8)
@@ -18,7 +18,7 @@ CODES = np.array([[0, 1, 2], [3, 0, 1], [2, 3, 0], [1, 2, 3]], np.int8)
 
 def table(codes=CODES) -> pd.DataFrame:
     count = len(codes)
-    text = {name: [f"{name}-{index}" for index in range(count)] for name in COLUMNS[:12]}
+    text = {name: [f"{name}-{index}" for index in range(count)] for name in TEXT_COLUMNS}
     frame = pd.DataFrame(
         {
             **text,
@@ -43,6 +43,19 @@ def test_round_trip_keeps_the_four_values_and_the_order(tmp_path, codes):
     assert back.label_codes().tolist() == [list(row) for row in codes]
     assert back.label_codes().dtype == np.int8
     pd.testing.assert_frame_equal(back.frame, manifest.frame)
+
+
+def test_origin_of_the_labels_travels_with_the_manifest(tmp_path):
+    origin = {"table_sha256": "ab", "label_set_sha256": "cd"}
+    Manifest(table().assign(split=["train", "test", "train", "val"]), NAMES, origin).write(tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet").where("train").origin == origin
+
+
+def test_an_image_that_only_a_table_lists_has_no_place_at_all():
+    listed = table().assign(shard=-1, row=-1, height=0, width=0, pixel_sha256="", perceptual_hash="")
+    assert len(Manifest(listed, NAMES)) == 4
+    with pytest.raises(DataError, match=r"row 1 .*: row '2' is of an image with half a place"):
+        Manifest(table().assign(shard=[1, -1, 1, 1]), NAMES)
 
 
 def test_values_that_do_not_occur_stay_possible(tmp_path):
@@ -75,8 +88,8 @@ def test_missing_column_is_named(column):
         ("study_id", "", "row 2 .*study_id '' is empty"),
         ("source_sha256", None, "row 2 .*source_sha256"),
         ("decisions", None, "row 2 .*decisions"),
-        ("shard", -1, "row 2 .*shard '-1' is negative"),
-        ("row", -1, "row 2 .*row '-1' is negative"),
+        ("shard", -2, "row 2 .*shard '-2' is negative"),
+        ("row", -2, "row 2 .*row '-2' is negative"),
         ("height", -5, "row 2 .*height '-5' is negative"),
         ("view", "LL", "row 2 .*view 'LL' is none of PA, AP"),
         ("view", None, "row 2 .*view"),
@@ -149,13 +162,13 @@ def test_where_keeps_the_rows_of_one_split_in_order():
 def test_other_schema_version_is_refused(tmp_path):
     path = tmp_path / "m.parquet"
     write_table(table(), path, {"manifest": 99, "labels": list(NAMES)})
-    with pytest.raises(DataError, match=r"m\.parquet: not a manifest of schema version 2: 99"):
+    with pytest.raises(DataError, match=r"m\.parquet: not a manifest of schema version 3: 99"):
         read_manifest(path)
 
 
 def test_break_in_a_file_is_refused_when_it_is_read(tmp_path):
     path = tmp_path / "m.parquet"
-    write_table(table().assign(view="up"), path, {"manifest": 2, "labels": list(NAMES)})
+    write_table(table().assign(view="up"), path, {"manifest": 3, "labels": list(NAMES), "origin": {}})
     with pytest.raises(DataError, match="view 'up'"):
         read_manifest(path)
 

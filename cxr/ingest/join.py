@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxr.ingest.deidentify import Pseudonyms, pooled_age
+from cxr.ingest.deidentify import Pseudonyms
 from cxr.ingest.outcome import TAKEN, FileOutcome, outcome_of
-from cxr.ingest.read.dicom import parse_sex
-from cxr.ingest.read.view import parse_view
 from cxr.ingest.shard import Record
-from cxr.ingest.table.read import LabelTable
-from cxr.labels.values import UNKNOWN
-from cxr.manifest import COLUMNS, Manifest, label_column
+from cxr.ingest.table.table import LabelTable
+from cxr.labels.label_set import LabelSet
+from cxr.labels.values import UNKNOWN, Codes
+from cxr.manifest import COLUMNS, Manifest, labelled
 
 Texts = pd.Series
 _WHOLE = ("shard", "row", "height", "width")
@@ -31,10 +30,12 @@ class Joined:
 
     Args:
         manifest: the images that are taken; may be empty.
+        codes: int8 [images, labels], what the label table says of each: as in the manifest, or `BLANK`.
         files: files.csv: number, file, outcome, codes, sentence, image_id, table_row; see `cxr.ingest.outcome.FileOutcome`.
     """
 
     manifest: Manifest
+    codes: Codes
     files: pd.DataFrame
 
 
@@ -62,7 +63,7 @@ def _part(records: Iterable[Record], numbers: Mapping[str, int]) -> pd.DataFrame
 def join(
     frame: pd.DataFrame,
     table: LabelTable | None,
-    label_names: tuple[str, ...],
+    labels: LabelSet | None,
     names: Pseudonyms,
     *,
     published: bool,
@@ -73,7 +74,7 @@ def join(
     Args:
         frame: see `to_frame`.
         table: the label table, if there is one.
-        label_names: its labels.
+        labels: the label set; None where the manifest is to have no labels.
         names: the pseudonyms of the source.
         published: whether the table is the list of the images, and tells their patients.
         row_of_study: whether a row of the table stands for a study, and so for all of its images, and not for one image.
@@ -87,14 +88,15 @@ def join(
         frame = _add(frame, _shared(frame, frame["place"] >= 0, "place"), "row-shared")
     frame["outcome"] = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
     taken = frame[frame["outcome"].isin(TAKEN)]
-    return Joined(_manifest(taken, table, label_names), _files(frame, table, names))
+    codes = _codes(taken, table, labels)
+    return Joined(_manifest(taken, codes, labels), codes, _files(frame, table, names))
 
 
 def _places(frame: pd.DataFrame, table: LabelTable | None, names: Pseudonyms) -> npt.NDArray[np.int64]:
     """int64 [files]: the place of a file's row in the table, -1 for none."""
     if table is None:
         return np.full(len(frame), -1)
-    places = {names.name("key", key): place for place, key in enumerate(table.keys)}
+    places = {names.name("key", key): place for place, key in enumerate(table.images["key"])}
     return np.array([places.get(key, -1) if key else -1 for key in frame["key"]], np.int64)
 
 
@@ -102,7 +104,7 @@ def _with_context(frame: pd.DataFrame, table: LabelTable, names: Pseudonyms) -> 
     """The frame, with the context of the table's row where the file itself tells none."""
     frame = frame.copy()
     found = frame["image_id"].notna() & (frame["place"] >= 0)
-    context = table.context.iloc[frame.loc[found, "place"]].set_axis(frame.index[found])
+    context = table.images.iloc[frame.loc[found, "place"]].set_axis(frame.index[found])
 
     def fill(column: str, empty: pd.Series[bool], values: Texts) -> None:
         frame.loc[found & empty, column] = values[empty[found]]
@@ -113,13 +115,12 @@ def _with_context(frame: pd.DataFrame, table: LabelTable, names: Pseudonyms) -> 
     # a table without study column: each image stands for a study of its own, as in ChestX-ray14
     studies = context["study"].where(context["study"] != "", frame.loc[found, "source_name"])
     fill("study_id", (frame["study_id"] == "") & named, _per_distinct(studies, lambda text: names.name("study", text)))
-    fill("view", frame["view"] == "unknown", _per_distinct(context["view"], parse_view))
-    fill("sex", frame["sex"] == "unknown", _per_distinct(context["sex"], parse_sex))
-    ages = {text: pooled_age(text) for text in context["age"].unique()}
-    young = frame["age_years"].isna()
-    fill("age_years", young, context["age"].map(lambda text: ages[text][0]).astype(np.float64))
-    implausible = context["age"].map(lambda text: ages[text][1]).astype(bool)
-    return _add(frame, implausible.reindex(frame.index, fill_value=False) & young, "age-implausible")
+    fill("view", frame["view"] == "unknown", context["view"].astype(str))
+    fill("sex", frame["sex"] == "unknown", context["sex"].astype(str))
+    without_age = frame["age_years"].isna()
+    fill("age_years", without_age, context["age_years"])
+    frame = _add(frame, _spread(context["age_implausible"], frame) & without_age, "age-implausible")
+    return _add(frame, _spread(~context["labelled"], frame), "not-labelled")
 
 
 def _with_codes(frame: pd.DataFrame, *, has_table: bool, published: bool) -> pd.DataFrame:
@@ -160,22 +161,25 @@ def _per_distinct(texts: Texts, function: Callable[[str], str]) -> Texts:
     return texts.map({text: function(text) for text in texts.unique()}).astype(str)
 
 
-def _manifest(taken: pd.DataFrame, table: LabelTable | None, label_names: tuple[str, ...]) -> Manifest:
-    frame = taken[list(COLUMNS)].reset_index(drop=True)
-    frame = frame.astype(dict.fromkeys(_WHOLE, np.int64))
+def _codes(taken: pd.DataFrame, table: LabelTable | None, labels: LabelSet | None) -> Codes:
+    """What the table says of the images that are taken; an image without a row is unknown, whatever blank cells mean."""
     places = taken["place"].to_numpy()
-    codes = np.full((len(taken), len(label_names)), UNKNOWN, np.int8)
+    codes = np.full((len(taken), len(labels.names) if labels else 0), UNKNOWN, np.int8)
     if table is not None:
         codes[places >= 0] = table.codes[places[places >= 0]]
-    for index, name in enumerate(label_names):
-        frame[name] = label_column(codes[:, index])
-    return Manifest(frame, label_names)
+    return codes
+
+
+def _manifest(taken: pd.DataFrame, codes: Codes, labels: LabelSet | None) -> Manifest:
+    frame = taken[list(COLUMNS)].reset_index(drop=True)
+    frame = frame.astype(dict.fromkeys(_WHOLE, np.int64)).assign(alike="")
+    return labelled(frame, labels.settle(codes), labels.names) if labels else Manifest(frame, ())
 
 
 def _files(frame: pd.DataFrame, table: LabelTable | None, names: Pseudonyms) -> pd.DataFrame:
     rows = np.zeros(len(frame), np.int64)
     if table is not None and len(table):
-        spreadsheet = table.context["row"].to_numpy(np.int64)
+        spreadsheet = table.images["row"].to_numpy(np.int64)
         rows = np.where(frame["place"] >= 0, spreadsheet[np.maximum(frame["place"].to_numpy(), 0)], 0)
     files = frame[["number", "file", "outcome", "codes"]].assign(
         sentence=_sentences(frame),
@@ -198,11 +202,11 @@ def _rows_left(frame: pd.DataFrame, table: LabelTable, names: Pseudonyms) -> pd.
     return pd.DataFrame(
         {
             "number": 0,
-            "file": [names.name("key", table.keys[place]) for place in left],
+            "file": [names.name("key", key) for key in table.images["key"].iloc[left]],
             "outcome": outcome.outcome,
             "codes": "row-without-file",
             "sentence": outcome.sentence,
             "image_id": "",
-            "table_row": table.context["row"].to_numpy(np.int64)[left],
+            "table_row": table.images["row"].to_numpy(np.int64)[left],
         }
     )

@@ -28,6 +28,7 @@ from cxr.ingest.read.radiograph import Grey, Radiograph
 from cxr.ingest.source.entry import Files
 from cxr.ingest.store import Preprocessing, write_atomic, write_shard
 from cxr.ingest.table.layout import TableFormat
+from cxr.perceptual import perceptual_hash
 from cxr.pool import At, Death
 
 
@@ -167,16 +168,18 @@ def _process_file(task: ShardTask, index: int, images: list[Grey], at: At) -> Re
         if fate and data:  # it may end this process as well, and is kept before
             _keep(reading.quarantine, file, data)
         radiograph = _read(reading, data)
-        images.append(canonical(radiograph.pixels, reading.preprocessing.size, reading.preprocessing.fit))
+        image = canonical(radiograph.pixels, reading.preprocessing.size, reading.preprocessing.fit)
     except Refused as refused:
         if data and CODES[refused.code][0] == "quarantined":
             _keep(reading.quarantine, file, data)
         return Record(file, (refused.code,), refused.detail)
     except MemoryError:  # while it was fetched or made small
         return Record(file, ("too-much-memory",))
-    image = _columns(reading, radiograph, name) | {"shard": task.shard, "row": len(images) - 1}
+    columns = _columns(reading, radiograph, name) | {"perceptual_hash": perceptual_hash(image)}
+    columns |= {"shard": task.shard, "row": len(images)}
+    images.append(image)
     codes = (*radiograph.codes, *filter(None, (fate,)))
-    return Record(file, codes, "", _key(reading, radiograph, name), image)
+    return Record(file, codes, "", _key(reading, radiograph, name), columns)
 
 
 def _read(reading: Reading, data: bytes) -> Radiograph:

@@ -3,46 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from cxr.config import IngestConfig, IngestStage, PhantomSource
 from cxr.errors import DataError
-from cxr.fingerprint import code_digests, digest_json
+from cxr.fingerprint import code_digests, digest_file, digest_json
 from cxr.ingest import journal
-from cxr.ingest.audit.counts import AuditCounts, count, metrics
-from cxr.ingest.audit.page import write_page
+from cxr.ingest.alike import alike_elsewhere, alike_within, mark_alike
 from cxr.ingest.deidentify import Pseudonyms, key_check_value
 from cxr.ingest.engine import read_shards
 from cxr.ingest.join import Joined, join, to_frame
+from cxr.ingest.label_audit.audit import LabelAudit, audit_labels
+from cxr.ingest.label_audit.copies import Duplicates, find_duplicates
+from cxr.ingest.label_audit.publish import publish
 from cxr.ingest.outcome import PASSING, TAKEN
 from cxr.ingest.read import canonical, normalise
 from cxr.ingest.read.dicom import ReadOptions
+from cxr.ingest.report import report
 from cxr.ingest.shard import Reading, Record, ShardTask, is_done, quarantine_path, read_records, record_path
 from cxr.ingest.source.entry import Entry
 from cxr.ingest.source.resolve import ResolvedSource, resolve
 from cxr.ingest.store import ImageStore, Preprocessing, describe_store
 from cxr.ingest.table.layout import TableFormat, read_format
-from cxr.ingest.table.read import LabelTable, read_table
-from cxr.labels.label_set import read_label_set
-from cxr.profile import log_dataset
+from cxr.ingest.table.read import read_table
+from cxr.ingest.table.table import LabelTable
+from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.stage import StageContext, StageResult
 
 KEPT = ("journal.sqlite", "journal.sqlite-journal", "store", "records", "quarantine")
 """What a run leaves for the next one, which decides by its journal what of it is still good."""
-_READING_CODE = ("cxr.ingest.read.", "cxr.ingest.shard", "cxr.ingest.deidentify")
+_READING_CODE = ("cxr.ingest.read.", "cxr.ingest.shard", "cxr.ingest.deidentify", "cxr.perceptual")
 
 
 @dataclass(frozen=True)
 class Labels:
     """What the label table says, if there is one."""
 
-    names: tuple[str, ...] = ()
+    label_set: LabelSet | None = None
     layout: TableFormat | None = None
     table: LabelTable | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(config: IngestStage, context: StageContext) -> StageResult:
@@ -56,13 +59,32 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
     listing = list_files(source)
     plan = _plan(config, source, labels, listing, context.folder)
     _process(config.ingest, _tasks(config, source, labels, listing, plan, context.folder), listing, context)
-    joined = _join(source, labels, listing, plan, context.folder / "records")
+    joined = _join(source, labels, listing, plan, context.folder)
     _sweep_quarantine(context.folder / "quarantine", joined.files, keep=config.ingest.keep_quarantined)
     joined.files.to_csv(context.folder / "files.csv", index=False)
     _try_again_next_time(joined.files, context.folder)
     _refuse_nothing_left(joined, source, config)
+    joined, duplicates = _duplicates(joined, config.ingest, ImageStore(context.folder / "store"))
     joined.manifest.write(context.folder / "manifest.parquet")
-    return _report(joined, labels, plan, len(listing), context)
+    if labels.label_set is not None:
+        audit = _audit(joined, labels, labels.label_set, duplicates, source)
+        publish(audit, context, title=str(joined.manifest.frame["source"].iloc[0]))
+    return report(joined, plan.reread, len(listing), context)
+
+
+def _duplicates(joined: Joined, config: IngestConfig, store: ImageStore) -> tuple[Joined, Duplicates]:
+    """The images with those marked that show one picture, and all that are there twice."""
+    near = alike_within(joined.manifest, store)
+    manifest = mark_alike(joined.manifest, near)
+    elsewhere = [alike_elsewhere(manifest, store, folder) for folder in config.compare_with]
+    return replace(joined, manifest=manifest), find_duplicates(manifest, near, elsewhere)
+
+
+def _audit(joined: Joined, labels: Labels, label_set: LabelSet, duplicates: Duplicates, source: ResolvedSource) -> LabelAudit:
+    taken = joined.files["outcome"].isin(TAKEN)
+    ages = int(joined.files.loc[taken, "codes"].str.contains("age-implausible", regex=False).sum())
+    notes = labels.table.notes if labels.table else None
+    return audit_labels(joined.manifest, joined.codes, label_set, notes, duplicates, ages, published=source.published)
 
 
 def check(config: IngestStage) -> None:
@@ -102,15 +124,18 @@ def list_files(source: ResolvedSource) -> dict[str, Listed]:
 
 
 def _labels(config: IngestStage, source: ResolvedSource) -> Labels:
-    names = read_label_set(config.labels) if config.labels else None
+    labels = read_label_set(config.labels) if config.labels else None
     if source.table is None or source.format is None:
-        return Labels(names.names if names else ())
-    if names is None:
+        return Labels(labels)
+    if labels is None:
         raise DataError("labels: missing, but needed to read the label table")
     layout = read_format(source.format)
     if source.published and not layout.patient:
         raise DataError(f"{source.format}: 'patient' must name a column: without it images of one patient leak over splits")
-    return Labels(names.names, layout, read_table(source.table, layout, names, published=source.published))
+    table = read_table(source.table, layout, labels, images=source.image_table, published=source.published)
+    files = {"label_set": config.labels, "format": source.format}
+    origin = {**table.digests, **{name: digest_file(path) for name, path in files.items() if path is not None}}
+    return Labels(labels, layout, table, {f"{name}_sha256": digest for name, digest in origin.items()})
 
 
 def _plan(
@@ -190,10 +215,13 @@ def _process(config: IngestConfig, tasks: Iterator[ShardTask], listing: Mapping[
         context.progress(done, total, f"files read{f', {len(listing) - total} known' if len(listing) > total else ''}")
 
 
-def _join(source: ResolvedSource, labels: Labels, listing: Mapping[str, Listed], plan: journal.Plan, records: Path) -> Joined:
-    frame = to_frame(_records(plan, listing, records), {file: listed.number for file, listed in listing.items()})
+def _join(source: ResolvedSource, labels: Labels, listing: Mapping[str, Listed], plan: journal.Plan, folder: Path) -> Joined:
+    records = _records(plan, listing, folder / "records")
+    frame = to_frame(records, {file: listed.number for file, listed in listing.items()})
     of_study = labels.layout is None or labels.layout.of_study
-    return join(frame, labels.table, labels.names, source.pseudonyms, published=source.published, row_of_study=of_study)
+    names, published = source.pseudonyms, source.published
+    joined = join(frame, labels.table, labels.label_set, names, published=published, row_of_study=of_study)
+    return replace(joined, manifest=replace(joined.manifest, origin=labels.origin))
 
 
 def _records(plan: journal.Plan, listing: Mapping[str, Listed], folder: Path) -> Iterator[Iterator[Record]]:
@@ -226,57 +254,3 @@ def _refuse_nothing_left(joined: Joined, source: ResolvedSource, config: IngestS
     if source.table is not None and not (files["table_row"] > 0)[taken].any():
         column = read_format(source.format).key if source.format else ""
         raise DataError(f"{source.table}: no row names one of the {taken.sum()} images; compare its column {column}")
-
-
-def _report(joined: Joined, labels: Labels, plan: journal.Plan, listed: int, context: StageContext) -> StageResult:
-    counts = count(joined.files, joined.manifest, listed)
-    warnings = (*plan.reread, *_warnings(joined.files, counts))
-    run, folder = context.run, context.folder
-    log_dataset(run, "manifest", "ingest", joined.manifest)
-    if labels.table is not None:
-        run.params({"table_sha256": labels.table.sha256})
-    run.metrics(metrics(counts))
-    run.artifact(folder / "files.csv")
-    store = ImageStore(folder / "store")
-    page = partial(write_page, counts=counts, files=joined.files, manifest=joined.manifest, store=store, notes=warnings)
-    title = str(joined.manifest.frame["source"].iloc[0])
-    page(folder / "audit.html", title=title, sheet=True)
-    page(folder / "audit_numbers.html", title=title, sheet=False)  # a tracking server is read by more people
-    run.artifact(folder / "audit_numbers.html")
-    outcomes: dict[str, int] = {name: number for name, number in counts.outcomes.items() if number}
-    shares = ", ".join(f"{number} {name}" for name, number in outcomes.items())
-    headline = f"{len(joined.manifest)} images of {counts.patients} patients; {shares}"
-    totals = {"files": counts.seen, **outcomes, "rows_without_file": counts.rows_without_file, "images": len(joined.manifest)}
-    return StageResult(totals, headline, warnings=warnings, highlights=("audit_numbers.html",))
-
-
-_COUNTED = {
-    "duplicate-other-patient": "files have the pixels of another patient's file: one of the two is under the wrong name",
-    "row-shared": "images share a row of the label table with another one; one of them may be mislabelled",
-    "instance-shared": "images share their SOPInstanceUID with another one of other pixels",
-    "not-read": "files could not be read this time; --again tries them once more",
-    "not-fetched": "files were not given by the PACS; --again tries them once more",
-    "missing": "files are listed and not there",
-}
-
-
-def _warnings(files: pd.DataFrame, counts: AuditCounts) -> Iterator[str]:
-    if counts.outcomes["quarantined"]:
-        yield f"{counts.outcomes['quarantined']} files were quarantined; files.csv says why, file by file"
-    codes = files["codes"].str.split()
-    for code, text in (
-        ("reader-died", "a worker process ended twice while it read file {}; the file is left out"),
-        ("too-slow", "file {} took longer than ingest.file_seconds; it is left out"),
-        ("read-again", "a worker process ended while it read file {}; read again by itself, the file was whole"),
-        ("folder-unreadable", "a folder cannot be listed, and what is in it was not seen: number {}"),
-    ):
-        numbers = files.loc[codes.map(lambda found, code=code: code in found), "number"]
-        yield from (text.format(number) for number in numbers.head(3))
-    for code, text in _COUNTED.items():
-        if number := int(codes.map(lambda found, code=code: code in found).sum()):
-            yield f"{number} {text}"
-    unlabelled = int(codes.map(lambda found: "not-labelled" in found).sum())
-    if unlabelled:
-        yield f"{unlabelled} images have no row in the label table, so all their labels are unknown"
-    if counts.rows_without_file:
-        yield f"{counts.rows_without_file} rows of the label table have no file; files.csv lists them"

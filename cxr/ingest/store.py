@@ -122,6 +122,8 @@ class ImageStore:
         return {}
 
     def _shard(self, shard: int) -> npt.NDArray[np.uint8 | np.uint16]:
+        if shard < 0:
+            raise DataError("the manifest has images that only a table lists; they were not read, and are in no store")
         if shard not in self._shards:
             path, size, dtype = shard_path(self.folder, shard), self.preprocessing.size, self.preprocessing.dtype
             try:

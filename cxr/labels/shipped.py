@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cxr.errors import ConfigError
+
 SHIPPED = next(
     folder
     for folder in (Path(__file__).parents[1] / "data_manifests", Path(__file__).parents[2] / "data_manifests")
     if folder.is_dir()
 )
 """The folder of shipped label sets: inside the installed package, or beside it in a checkout."""
+
+
+def find_format(reference: str, base: Path) -> Path:
+    """The file that the name or path of a table layout means.
+
+    Args:
+        reference: a shipped name ("nih14", "vindr/boxes"), or the path of a YAML file.
+        base: the folder that a relative path starts from.
+
+    Raises:
+        ConfigError: neither a shipped name nor a file.
+    """
+    folder, _, name = reference.partition("/")
+    for candidate in (SHIPPED / folder / f"{name or 'table'}.yaml", base / Path(reference).expanduser()):
+        if candidate.is_file() and candidate.name != "labels.yaml":
+            return candidate.resolve()
+    raise ConfigError(f"no such file: {base / reference}; the shipped layouts are {', '.join(shipped_formats())}")
+
+
+def shipped_formats() -> list[str]:
+    """The names of the shipped table layouts."""
+    files = (path for path in SHIPPED.glob("*/*.yaml") if path.name != "labels.yaml")
+    return sorted(path.parent.name if path.name == "table.yaml" else f"{path.parent.name}/{path.stem}" for path in files)
 
 
 def shipped_names(file: str) -> str:

@@ -16,7 +16,8 @@ from cxr.manifest import Manifest, read_manifest
 from cxr.predict.predictor import Predictor
 from cxr.predictions import join_predictions
 from cxr.profile import log_dataset
-from cxr.split.split import Split
+from cxr.split.frozen import read_split
+from cxr.split.split import split_digest
 from cxr.stage import StageContext, StageResult
 
 
@@ -71,7 +72,6 @@ def _sha256(context: StageContext, name: str) -> str:
 
 def _about(predictor: Predictor, digests: dict[str, str], context: StageContext) -> dict[str, str]:
     card = predictor.card
-    split = Split(pd.read_csv(context.inputs["split"], dtype=str, keep_default_na=False))
     return {
         "model run": card.run_id,
         "model sha256": digests["model"],
@@ -81,5 +81,5 @@ def _about(predictor: Predictor, digests: dict[str, str], context: StageContext)
         "image": f"{card.preprocessing.size} x {card.preprocessing.size} pixels, {card.preprocessing.fit}",
         "training data sha256": card.data_sha256,
         "test data sha256": digests["test"],
-        "split sha256": split.digest,
+        "split sha256": split_digest(read_split(context.inputs["split"])),
     }

@@ -2,79 +2,91 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
 from cxr.config import SplitStage
-from cxr.errors import DataError
-from cxr.labels.values import POSITIVE
 from cxr.manifest import SPLITS, Manifest, read_manifest
 from cxr.profile import log_dataset
-from cxr.split.split import Split, drawn_split, official_split
+from cxr.split.balance import balance
+from cxr.split.draw import drawn_split, folded_split
+from cxr.split.frozen import absent, frozen_split, read_split, write_split
+from cxr.split.official import OfficialNames, official_split, read_list
+from cxr.split.people import People, people_of
+from cxr.split.split import Split, named
 from cxr.stage import StageContext, StageResult
 
 
 def run(config: SplitStage, context: StageContext) -> StageResult:
-    """Write `development.parquet` (train and val), `test.parquet` and `split.csv`.
+    """Write `development.parquet` (train and val), `test.parquet`, `split.csv` and `counts.csv`.
 
     Raises:
-        DataError: no split without a leak can be made, or a published list does not fit the images.
+        DataError: no split without a leak can be made, or a published list or a frozen split does not fit the images.
     """
     manifest = read_manifest(context.inputs["manifest"])
-    split = _draw(config, manifest)
+    people = people_of(manifest)
+    split = _split(config, manifest, people)
     whole = split.apply(manifest)
     _write(whole, ("train", "val"), context.folder / "development.parquet")
     _write(whole, ("test",), context.folder / "test.parquet")
-    split.frame.to_csv(context.folder / "split.csv", index=False)
-    counts = _counts(whole)
+    write_split(split, context.folder / "split.csv")
+    counts = balance(whole)
     counts.to_csv(context.folder / "counts.csv")
     for side in SPLITS:
         log_dataset(context.run, f"manifest-{side}", side, whole.where(side))
-    context.run.params({"split_sha256": split.digest, "official_lists": config.test_list is not None})
+    context.run.params({"split_sha256": split.digest, "official_lists": config.official is not None})
     for name in ("split.csv", "counts.csv"):
         context.run.artifact(context.folder / name)
-    return _report(whole, counts, split.digest)
+    return _report(whole, counts, split, tuple(_warnings(config, whole, people, counts)))
 
 
-def _draw(config: SplitStage, manifest: Manifest) -> Split:
-    if config.train_val_list is None or config.test_list is None:
-        return drawn_split(manifest, config.split.test_fraction, config.split.val_fraction, config.seed)
-    train_val, test = read_list(config.train_val_list), read_list(config.test_list)
-    return official_split(manifest, train_val, test, config.split.val_fraction, config.seed)
+def _split(config: SplitStage, manifest: Manifest, people: People) -> Split:
+    how, seed = config.split, config.seed
+    if config.official is not None:
+        return official_split(manifest, people, _lists(config), how.val_fraction, seed)
+    if how.frozen is not None:
+        return frozen_split(manifest, people, read_split(how.frozen), how.new_patients, how.shares, seed)
+    if how.folds is not None:
+        return folded_split(manifest, people, how.folds, how.fold, how.val_fraction, seed)
+    return drawn_split(manifest, people, how.shares, seed)
 
 
-def read_list(path: Path) -> set[str]:
-    """Image names without folder and suffix, from a list with one a line.
-
-    Raises:
-        DataError: the list is empty.
-    """
-    names = {PurePosixPath(line.strip()).stem for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
-    if not names:
-        raise DataError(f"{path}: the list is empty")
-    return names
+def _lists(config: SplitStage) -> OfficialNames:
+    files = config.official
+    assert files is not None
+    return OfficialNames(read_list(files.train_val), read_list(files.test), read_list(files.val) if files.val else None)
 
 
 def _write(manifest: Manifest, sides: tuple[str, ...], path: Path) -> None:
     chosen = manifest.frame[manifest.frame["split"].isin(sides)].reset_index(drop=True)
-    Manifest(chosen, manifest.label_names).write(path)
+    replace(manifest, frame=chosen).write(path)
 
 
-def _counts(manifest: Manifest) -> pd.DataFrame:
-    """Images, patients and positives per label, a row a side."""
-    rows = {}
+def _warnings(config: SplitStage, manifest: Manifest, people: People, counts: pd.DataFrame) -> Iterator[str]:
     for side in SPLITS:
-        part = manifest.where(side)
-        positives = (part.label_codes() == POSITIVE).sum(axis=0).tolist()
-        patients = part.frame["patient_id"].nunique()
-        rows[side] = {"images": len(part), "patients": patients, **dict(zip(part.label_names, positives, strict=True))}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("split")
+        for name in manifest.label_names:
+            if not counts.loc[side, f"{name} positive"]:
+                yield f"'{side}' has no positive image of {name}"
+    if people.united:
+        patients = [" and ".join(group) for group in people.united]
+        yield f"{len(people.united)} times patients have pictures that look the same, and go to one side: {named(patients)}"
+        yield from _torn(manifest, people)
+    if config.split.frozen is not None and (gone := absent(manifest, read_split(config.split.frozen))):
+        yield f"{gone} images of the frozen split are not among the images"
 
 
-def _report(manifest: Manifest, counts: pd.DataFrame, digest: str) -> StageResult:
-    table = {str(side): {str(what): int(count) for what, count in row.items()} for side, row in counts.to_dict("index").items()}
-    empty = [f"'{side}' has no positive image of {n}" for side in SPLITS for n in manifest.label_names if not table[side][n]]
-    sides = ", ".join(f"{table[side]['images']} {side}" for side in SPLITS)
-    numbers = {f"{side}_{what}": table[side][what] for side in SPLITS for what in ("images", "patients")}
-    return StageResult(numbers, f"{sides} images, no patient on two sides; split {digest[:12]}", warnings=tuple(empty))
+def _torn(manifest: Manifest, people: People) -> Iterator[str]:
+    """Of published lists and frozen splits: persons whom they have on two sides, under two ids."""
+    sides = manifest.frame.groupby(people.of_image)["split"].nunique()
+    if torn := int((sides > 1).sum()):
+        yield f"{torn} times such patients stand on more than one side, as the lists have them"
+
+
+def _report(manifest: Manifest, counts: pd.DataFrame, split: Split, warnings: tuple[str, ...]) -> StageResult:
+    numbers = {f"{side}_{what}": int(counts[what][side]) for side in SPLITS for what in ("images", "patients")}
+    sides = ", ".join(f"{numbers[f'{side}_images']} {side}" for side in SPLITS)
+    headline = f"{sides} images, no patient on two sides; split {split.digest[:12]}"
+    return StageResult(numbers, headline, warnings=warnings)

@@ -9,17 +9,19 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.ingest.deidentify import Pseudonyms, pooled_age
-from cxr.ingest.join import join, to_frame
+from cxr.ingest.deidentify import Pseudonyms
+from cxr.ingest.join import Joined, join, to_frame
 from cxr.ingest.outcome import TAKEN, FileOutcome, outcome_of
-from cxr.ingest.read.dicom import parse_sex
-from cxr.ingest.read.view import parse_view
 from cxr.ingest.shard import Record
-from cxr.ingest.table.read import LabelTable
-from cxr.labels.values import UNKNOWN
+from cxr.ingest.table.context import CONTEXT
+from cxr.ingest.table.table import LabelTable
+from cxr.labels.label_set import Label, LabelSet
+from cxr.labels.values import BLANK, NEGATIVE, UNKNOWN
+from cxr.manifest import SEXES, VIEWS
 
 NAMES = Pseudonyms("ward", bytes(range(32)))
-LABELS = ("Mass", "Effusion")
+LABELS = LabelSet(name="two", labels=(Label(name="Mass"), Label(name="Effusion", blank="negative")))
+MEANS_OF_BLANK = (UNKNOWN, NEGATIVE)
 REFUSALS = ("empty", "lateral", "modality", "no-identity")
 FLAGS = ((), ("inverted",), ("view-unknown",), ("inverted", "collimation"))
 
@@ -29,15 +31,26 @@ def image(pixels: str, patient: str, name: str, **context) -> dict:
     return {
         "image_id": f"{pixels} {name}", "patient_id": patient and f"ward:{patient}", "study_id": patient and f"ward:s{patient}",
         "source": "ward", "source_name": name, "study_uid": "", "instance_uid": "", "study_date": "", "source_sha256": "0" * 64,
-        "pixel_sha256": pixels, "manufacturer": "", "decisions": "{}", "height": 9, "width": 8, "shard": 0, "row": 0, **own,
+        "pixel_sha256": pixels, "perceptual_hash": "", "manufacturer": "", "decisions": "{}",
+        "height": 9, "width": 8, "shard": 0, "row": 0, **own,
     }  # fmt: skip
 
 
+def row_of(key: str, codes: tuple[int, int] = (1, 0), **told) -> dict:
+    """A row of the table that tells nothing but its codes, as the reader of tables would give it."""
+    nothing = {"patient": "", "study": "", "view": "unknown", "sex": "unknown", "age_years": None, "age_implausible": False}
+    return {"key": key, "codes": codes, "labelled": True, **nothing, **told}
+
+
 def table_of(rows: list[dict]) -> LabelTable:
-    context = pd.DataFrame(rows, columns=["patient", "study", "view", "sex", "age"]).astype(str)
-    context["row"] = np.arange(2, 2 + len(rows))
-    codes = np.array([row["codes"] for row in rows], np.int8).reshape(-1, len(LABELS))
-    return LabelTable([row["key"] for row in rows], codes, context, "0" * 64)
+    images = pd.DataFrame(rows, columns=[*CONTEXT, "labelled"]).astype({"age_years": float, "labelled": bool})
+    images = images.assign(
+        row=np.arange(2, 2 + len(rows)),
+        view=pd.Categorical(images["view"], categories=VIEWS),
+        sex=pd.Categorical(images["sex"], categories=SEXES),
+    ).astype(dict.fromkeys(("key", "patient", "study"), "str"))
+    codes = np.array([row["codes"] for row in rows], np.int8).reshape(-1, len(LABELS.names))
+    return LabelTable(images, codes, {"table": "0" * 64})
 
 
 @st.composite
@@ -59,15 +72,17 @@ def sources(draw):
         records.append(Record(f"file{number}", draw(st.sampled_from(FLAGS)), "", key, own))
     keys = draw(st.lists(st.sampled_from("abcde"), unique=True, min_size=1))
     rows = [
-        {
-            "key": key,
-            "codes": draw(st.tuples(st.integers(0, 3), st.integers(0, 3))),
-            "patient": draw(st.sampled_from("uv")) if published else draw(st.sampled_from(["", "u"])),
-            "study": draw(st.sampled_from(["", "s1"])),
-            "view": draw(st.sampled_from(["", "PA", "LL", "odd"])),
-            "sex": draw(st.sampled_from(["", "M", "x"])),
-            "age": draw(st.sampled_from(["", "30", "95", "400"])),
-        }
+        row_of(
+            key,
+            draw(st.tuples(st.integers(0, 4), st.integers(0, 4))),
+            patient=draw(st.sampled_from("uv")) if published else draw(st.sampled_from(["", "u"])),
+            study=draw(st.sampled_from(["", "s1"])),
+            view=draw(st.sampled_from(VIEWS)),
+            sex=draw(st.sampled_from(["unknown", "M"])),
+            age_implausible=(implausible := draw(st.booleans())),
+            age_years=None if implausible else draw(st.sampled_from([None, 30.0, 90.0])),
+            labelled=draw(st.integers(0, 3)) > 0,
+        )
         for key in keys
     ]
     return records, rows, published
@@ -83,11 +98,12 @@ def complete(record: Record, row: dict | None, *, has_table: bool, published: bo
             own["patient_id"] = NAMES.name("patient", row["patient"])
         if own["study_id"] == "" and row["patient"]:
             own["study_id"] = NAMES.name("study", row["study"] or own["source_name"])
-        own["view"] = parse_view(row["view"]) if own["view"] == "unknown" else own["view"]
-        own["sex"] = parse_sex(row["sex"]) if own["sex"] == "unknown" else own["sex"]
+        own["view"] = row["view"] if own["view"] == "unknown" else own["view"]
+        own["sex"] = row["sex"] if own["sex"] == "unknown" else own["sex"]
         if own["age_years"] is None:
-            own["age_years"], implausible = pooled_age(row["age"])
-            codes += ["age-implausible"] if implausible else []
+            own["age_years"] = row["age_years"]
+            codes += ["age-implausible"] if row["age_implausible"] else []
+        codes += [] if row["labelled"] else ["not-labelled"]
     elif has_table:
         codes.append("not-in-table" if published else "not-labelled")
     return own, codes + (["lateral"] if own["view"] == "LATERAL" else [])
@@ -117,7 +133,7 @@ def reference(records, rows, published):
     return done, [row for row in rows or () if row not in used]
 
 
-def joined(records, rows, published):
+def joined(records, rows, published) -> Joined:
     size = 3 if len(records) < 10 else 500
     shards = [records[start : start + size] for start in range(0, len(records), size)]
     frame = to_frame(shards, {record.file: number for number, record in enumerate(records, start=1)})
@@ -156,8 +172,10 @@ def test_join_is_what_a_slow_reference_says(source, with_table):
         age, expected = got.pop("age_years"), own.pop("age_years")
         assert age == expected or (math.isnan(age) and (expected is None or math.isnan(expected)))
         assert {name: got[name] for name in own if name != "age_years"} == own
-    expected = [row["codes"] if row else (UNKNOWN,) * 2 for _, row in taken]
-    assert result.manifest.label_codes().tolist() == [list(codes) for codes in expected]
+    expected = [list(row["codes"]) if row else [UNKNOWN] * 2 for _, row in taken]
+    assert result.codes.tolist() == expected
+    settled = [[m if code == BLANK else code for code, m in zip(codes, MEANS_OF_BLANK, strict=True)] for codes in expected]
+    assert result.manifest.label_codes().tolist() == settled
 
 
 def test_first_of_the_listing_is_taken_whatever_the_order_of_the_records():
@@ -174,30 +192,53 @@ def test_same_pixels_of_two_patients_are_told_apart_from_those_of_one():
 
 
 def test_published_set_may_list_pixels_under_two_names_but_not_one_name_twice():
-    rows = [{"key": key, "codes": (1, 0), "patient": "u", **dict.fromkeys(("study", "view", "sex", "age"), "")} for key in "ab"]
+    rows = [row_of(key, patient="u") for key in "ab"]
     records = [Record(f"{index}", (), "", NAMES.name("key", name), image("x", "", name)) for index, name in enumerate("aba")]
     assert joined(records, rows, True).files["codes"].tolist() == ["", "repeated", "duplicate"]
 
 
 def test_refused_file_takes_no_row_from_the_table():
-    rows = [{"key": "a", "codes": (1, 0), "patient": "", "study": "", "view": "", "sex": "", "age": ""}]
-    result = joined([Record("file", ("empty",))], rows, False)
+    result = joined([Record("file", ("empty",))], [row_of("a")], False)
     assert result.files["codes"].tolist() == ["empty", "row-without-file"]
     assert len(result.manifest.frame) == 0
 
 
 def test_file_tells_more_than_the_table():
-    rows = [{"key": "a", "codes": (1, 0), "patient": "u", "study": "s", "view": "AP", "sex": "M", "age": "400"}]
+    rows = [row_of("a", patient="u", study="s", view="AP", sex="M", age_implausible=True)]
     own = image("x", "p", "a", view="PA", sex="F", age_years=40.0)
     (row,) = joined([Record("f", (), "", NAMES.name("key", "a"), own)], rows, False).manifest.frame.to_dict("records")
     assert (row["view"], row["sex"], row["age_years"], row["patient_id"]) == ("PA", "F", 40, "ward:p")
 
 
+def test_table_without_labels_leaves_a_manifest_without_labels():
+    frame = to_frame([[Record("f", (), "", "", image("x", "p", "a"))]], {"f": 1})
+    result = join(frame, None, None, NAMES, published=False)
+    assert result.manifest.label_names == ()
+    assert result.codes.shape == (1, 0)
+
+
+def test_p4_image_without_a_row_is_unknown_and_one_with_a_blank_cell_is_what_blank_means():
+    """P4: the label set's policy for blank is about cells, not about images that nobody has labelled."""
+    records = [
+        Record(f"{index}", (), "", NAMES.name("key", key), image(f"x{index}", "p", key)) for index, key in enumerate("ab")
+    ]
+    result = joined(records, [row_of("a", (BLANK, BLANK))], False)
+    assert result.codes.tolist() == [[BLANK, BLANK], [UNKNOWN, UNKNOWN]]
+    assert result.manifest.label_codes().tolist() == [[UNKNOWN, NEGATIVE], [UNKNOWN, UNKNOWN]]
+    assert result.files["codes"].tolist() == ["", "not-labelled"]
+
+
+def test_p4_image_that_only_the_table_of_images_has_is_flagged_and_unknown():
+    records = [Record("0", (), "", NAMES.name("key", "a"), image("x", "p", "a"))]
+    result = joined(records, [row_of("a", (UNKNOWN, UNKNOWN), labelled=False)], False)
+    assert result.manifest.label_codes().tolist() == [[UNKNOWN, UNKNOWN]]
+    assert result.files[["codes", "table_row"]].to_numpy().tolist() == [["not-labelled", 2]]
+
+
 def test_many_files_of_one_row_all_get_its_labels():
     keys = [f"k{index}" for index in range(900)]
     records = [Record(f"f{i}", (), "", NAMES.name("key", keys[i % 900]), image(f"x{i}", "p", "a")) for i in range(3000)]
-    empty = dict.fromkeys(("patient", "study", "sex"), "")
-    rows = [{"key": key, "codes": (1, 0), "view": "PA", "age": "40", **empty} for key in keys]
+    rows = [row_of(key, view="PA", age_years=40.0) for key in keys]
     result = joined(records, rows, False)
     assert (result.manifest.label_codes() == [1, 0]).all()
     assert set(result.files["outcome"]) == {"accepted"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cxr.errors import ConfigError
 from cxr.labels.label_set import Label, LabelSet, find_label_set, read_label_set
 from cxr.labels.shipped import SHIPPED
-from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN, VALUES
+from cxr.labels.values import BLANK, NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
 
 SHIPPED_SETS = sorted(path.parent.name for path in SHIPPED.glob("*/labels.yaml"))
 CODES = (NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN)
@@ -22,10 +22,6 @@ def one(**policy) -> LabelSet:
 def write(path, *labels, **rest):
     path.write_text(yaml.safe_dump({"name": "mine", "labels": list(labels), **rest}))
     return path
-
-
-def test_values_are_the_codes_written_out():
-    assert [VALUES[code] for code in CODES] == ["0", "1", "uncertain", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +56,17 @@ def test_no_target_leaves_0_to_1_but_as_nan():
     assert ((targets >= 0) & (targets <= 1) | np.isnan(targets)).all()
     assert (targets[codes == POSITIVE] == 1).all()
     assert (targets[codes == NEGATIVE] == 0).all()
+
+
+@pytest.mark.parametrize("name", SHIPPED_SETS)
+def test_shipped_label_set_never_excludes_what_lies_above_or_below(name):
+    """Else one positive finding would contradict itself."""
+    labels = read_label_set(find_label_set(name, SHIPPED))
+    by_name = {label.name: label for label in labels.labels}
+    for label in labels.labels:
+        for other in label.excludes:
+            assert label.name not in labels.lineage(by_name[other])
+            assert other not in labels.lineage(label)
 
 
 @pytest.mark.parametrize("name", SHIPPED_SETS)
@@ -109,6 +116,11 @@ def test_any_text_is_found_only_as_a_whole_name(text):
         ([{"name": "A", "synonym": ["X"]}], "labels.0.synonym"),
         ([{"name": ""}], "labels.0.name"),
         ([], "labels"),
+        ([{"name": "A", "excludes": ["B"]}], "A excludes 'B', which is no other label of this set"),
+        ([{"name": "A", "excludes": ["A"]}], "A excludes 'A', which is no other label of this set"),
+        ([{"name": "A", "excludes": ["b"]}, {"name": "B"}], "A excludes 'b', which is no other label"),
+        ([{"name": "A", "excludes": "B"}, {"name": "B"}], "labels.0.excludes"),
+        ([{"name": "A", "concept": ["x"]}], "labels.0.concept"),
     ],
 )
 def test_wrong_label_set_is_refused_with_its_file_and_reason(tmp_path, labels, message):
@@ -122,6 +134,52 @@ def test_wrong_label_set_is_refused_with_its_file_and_reason(tmp_path, labels, m
 def test_name_and_synonym_that_are_one_text_are_no_ambiguity(tmp_path):
     labels = read_label_set(write(tmp_path / "mine.yaml", {"name": "Edema", "synonyms": ["edema", "EDEMA"]}))
     assert labels.find("eDEMA").name == "Edema"
+
+
+def test_excludes_and_concept_are_optional_and_read(tmp_path):
+    labels = [
+        {"name": "None", "excludes": ["A", "B"], "concept": "no finding"},
+        {"name": "A"},
+        {"name": "B", "excludes": ["A"]},
+    ]
+    none, one, other = read_label_set(write(tmp_path / "mine.yaml", *labels)).labels
+    assert (none.excludes, none.concept) == (("A", "B"), "no finding")
+    assert (one.excludes, one.concept, other.excludes) == ((), None, ("A",))
+
+
+def test_lineage_goes_up_from_parent_to_parent_and_names_nothing_else():
+    parents = {"Opacity": None, "Consolidation": "Opacity", "Pneumonia": "Consolidation", "Edema": "Opacity", "Mass": None}
+    labels = LabelSet(name="x", labels=tuple(Label(name=name, parent=parent) for name, parent in parents.items()))
+    above = {label.name: labels.lineage(label) for label in labels.labels}
+    assert above["Pneumonia"] == ("Consolidation", "Opacity")
+    assert above == {**above, "Opacity": (), "Consolidation": ("Opacity",), "Edema": ("Opacity",), "Mass": ()}
+
+
+def test_p4_settle_makes_blank_what_each_label_says_and_touches_nothing_else():
+    """P4: blank becomes negative for the labels that say so, and for no other; uncertain stays uncertain."""
+    labels = LabelSet(name="two", labels=(Label(name="A"), Label(name="B", blank="negative")))
+    codes = np.array([[code] * 2 for code in (*CODES, BLANK)], np.int8)
+    settled = labels.settle(codes)
+    assert settled.dtype == np.int8
+    assert settled.tolist() == [[code] * 2 for code in CODES] + [[UNKNOWN, NEGATIVE]]
+    assert codes[-1].tolist() == [BLANK, BLANK]  # the codes as read are kept
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), max_size=8), st.lists(st.booleans(), min_size=3, max_size=3)
+)
+def test_settled_codes_are_those_of_a_manifest_and_settled_once(rows, negative):
+    labels = LabelSet(
+        name="x",
+        labels=tuple(Label(name=n, blank="negative" if b else "unknown") for n, b in zip("abc", negative, strict=True)),
+    )
+    codes = np.array(rows, np.int8).reshape(-1, 3)
+    settled = labels.settle(codes)
+    expected = [
+        [(NEGATIVE if b else UNKNOWN) if code == BLANK else code for code, b in zip(row, negative, strict=True)] for row in rows
+    ]
+    assert settled.tolist() == expected
+    assert labels.settle(settled).tolist() == expected
 
 
 def test_diamond_of_parents_is_no_cycle(tmp_path):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import cxr.cli
+import cxr.cli.main
+import cxr.cli.terminal
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def call(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["cxr", *map(str, arguments)])
-        monkeypatch.setattr(cxr.cli, "_CONSOLE", None)  # it keeps the stream it was made with
+        monkeypatch.setattr(cxr.cli.terminal, "_CONSOLE", None)  # it keeps the stream it was made with
         with pytest.raises(SystemExit) as ended:
-            cxr.cli.main()
+            cxr.cli.main.main()
         captured = capsys.readouterr()
         return Outcome(ended.value.code or 0, captured.out, captured.err)
 

@@ -91,7 +91,7 @@ def test_unreachable_tracking_server_is_one_line_and_soon(small_pipeline, comman
 def test_help_and_configuration_errors_do_not_import_the_heavy_libraries(small_pipeline: Path):
     script = """
 import sys
-from cxr.cli import main
+from cxr.cli.main import main
 sys.argv = ["cxr", "run", sys.argv[1], "train.epoch=1"]
 try:
     main()

@@ -25,7 +25,7 @@ def finished(module_workspace, command):
 def test_a_small_cohort_is_learned_far_better_than_guessing(finished):
     metrics = pd.read_csv(finished / "evaluate/metrics.csv").set_index("label")
     assert metrics["auroc"].mean() > 0.7
-    assert metrics.loc["Cardiomegaly", "auroc_low"] > 0.7
+    assert metrics.loc["Cardiomegaly", "auroc"] > 0.85  # of few patients: where all are told apart there is no interval
 
 
 def test_every_good_file_is_taken_and_every_broken_one_listed_with_its_reason(finished):

@@ -16,6 +16,8 @@ from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, save_model
 from cxr.model.file import Preprocessing as ModelPreprocessing
+from cxr.split.frozen import write_split
+from cxr.split.split import Split
 
 NAMES, SIZE, IMAGES = ("Mass", "Effusion", "Hernia"), 32, 21
 
@@ -78,6 +80,6 @@ def inputs(tmp_path: Path, model_file: Path) -> dict[str, Path]:
     in_test = frame["split"] == "test"
     Manifest(frame[~in_test], NAMES[::-1]).write(tmp_path / "development.parquet")
     Manifest(frame[in_test], NAMES[::-1]).write(tmp_path / "test.parquet")
-    frame[["image_id", "patient_id", "split"]].to_csv(tmp_path / "split.csv", index=False)
+    write_split(Split(frame), tmp_path / "split.csv")
     tables = {name: tmp_path / f"{name}.parquet" for name in ("development", "test")}
     return {**tables, "split": tmp_path / "split.csv", "store": folder, "model": model_file}

@@ -11,16 +11,19 @@ import re
 import struct
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from cxr.ingest.outcome import Refused
+from cxr.ingest.read.structure import Data
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
-_END_OF_IMAGE = re.compile(_END)  # three times as fast as bytes.find, which stops at each FF
-_NEXT_IMAGE = re.compile(rb"\xff\xd9\0*\xff[\xd8\x4f]\xff")  # an end marker, then a start marker
+_LAST_OR_NEXT = re.compile(rb"\xff\xd9\0*(?:\Z|(\xff[\xd8\x4f]\xff))")  # an end marker, then nothing or a start marker
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 _JPEG_2000_SIZE = b"\xff\x4f\xff\x51"
 _TABLES, _SCAN, _RESTART = 0xC4, 0xDA, 0xDD
 _LOSSLESS = 0xC3
-_MARKER = re.compile(rb"\xff([\x01-\xfe])")
+_END_OF_IMAGE = 0xD9
 _RESTARTS = bytes(range(0xD0, 0xD8))  # in this order, again and again
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
 
@@ -66,6 +69,7 @@ class Jpeg(Stated):
         table: the number of the scan's table.
         scan: position of the first coded byte.
         end: position of the end marker.
+        escapes: position of each FF between those two: of one that a zero is stuffed behind, of a marker, or that fills up.
     """
 
     process: int
@@ -75,9 +79,10 @@ class Jpeg(Stated):
     table: int
     scan: int
     end: int
+    escapes: npt.NDArray[np.int64] = field(compare=False, repr=False)
     code_lengths: dict[int, dict[int, int]] = field(default_factory=dict)
 
-    def check_markers(self, data: bytes) -> None:
+    def check_markers(self, data: Data) -> None:
         """See to it that the coded data hold each restart marker that is due, in order, and no other marker.
 
         Decoders go on in silence where one is missing, with grey or with what comes next. A unit of coded data is a
@@ -92,20 +97,21 @@ class Jpeg(Stated):
         if lossless and self.interval and self.interval % columns:
             raise Refused("decode-failed", f"restarts after {self.interval} pixels of rows of {columns}")
         due = -(-units // self.interval) - 1 if self.interval else 0
-        found = b"".join(_MARKER.findall(data, self.scan, self.end))
+        behind = np.frombuffer(data, np.uint8)[self.escapes + 1]
+        found = behind[(behind != 0) & (behind != 0xFF)].tobytes()
         if len(found) != due:
             raise Refused("decode-failed", f"{len(found)} markers in the coded data, {due} expected")
         if found != (_RESTARTS * (due // 8 + 1))[:due]:
             raise Refused("decode-failed", "the markers in the coded data are not in order")
 
 
-def read_jpeg(data: bytes) -> Jpeg:
+def read_jpeg(data: Data) -> Jpeg:
     """What a JPEG or JPEG-LS codestream states.
 
     Raises:
         Refused: it is no such codestream, its header is malformed, it does not reach its end marker, or more follows.
     """
-    if not data.startswith(_START):
+    if data[:2] != _START:
         raise Refused("decode-failed", "the codestream does not begin with its start marker")
     try:
         return _read_jpeg(data)
@@ -113,8 +119,9 @@ def read_jpeg(data: bytes) -> Jpeg:
         raise Refused("decode-failed", "the codestream's header is malformed") from error
 
 
-def _read_jpeg(data: bytes) -> Jpeg:
-    frame, process, interval, lengths, position = b"", 0, 0, {}, 2
+def _read_jpeg(data: Data) -> Jpeg:
+    frame: Data = b""
+    process, interval, lengths, position = 0, 0, {}, 2
     while True:
         marker, content, position = _segment(data, position)
         if marker in _FRAMES:
@@ -131,11 +138,11 @@ def _read_jpeg(data: bytes) -> Jpeg:
     spectral, approximation = content[1 + 2 * content[0]], content[3 + 2 * content[0]]
     return Jpeg(
         (rows, columns), components, precision, process, spectral, approximation & 15,
-        interval, content[2] >> 4, position, _end(data, position), lengths,
+        interval, content[2] >> 4, position, *_coded(data, position), lengths,
     )  # fmt: skip
 
 
-def _segment(data: bytes, position: int) -> tuple[int, bytes, int]:
+def _segment(data: Data, position: int) -> tuple[int, Data, int]:
     """Marker, content, and position behind it; any number of FF may stand before a marker."""
     if data[position] != 0xFF:
         raise Refused("decode-failed", "the codestream's header is malformed")
@@ -147,7 +154,7 @@ def _segment(data: bytes, position: int) -> tuple[int, bytes, int]:
     return data[position], data[position + 3 : position + 1 + length], position + 1 + length
 
 
-def _code_lengths(content: bytes) -> dict[int, dict[int, int]]:
+def _code_lengths(content: Data) -> dict[int, dict[int, int]]:
     """Code length by symbol for each table of a DHT segment: 16 counts, one for each length, then the symbols."""
     tables: dict[int, dict[int, int]] = {}
     while content:
@@ -158,32 +165,39 @@ def _code_lengths(content: bytes) -> dict[int, dict[int, int]]:
     return tables
 
 
-def _end(data: bytes, scan: int) -> int:
-    """Position of the end marker. Neither kind of coded data can hold it, so it must be the last thing there is."""
-    match = _END_OF_IMAGE.search(data, scan)
-    if match is None:
+def _coded(data: Data, scan: int) -> tuple[int, npt.NDArray[np.int64]]:
+    """Position of the end marker, and of each FF before it.
+
+    Neither kind of coded data can hold an end marker, so it must be the last thing there is.
+    """
+    codes = np.frombuffer(data, np.uint8)
+    escapes = scan + np.flatnonzero(codes[scan:-1] == 0xFF)
+    ends = np.flatnonzero(codes[escapes + 1] == _END_OF_IMAGE)
+    if not len(ends):
         raise Refused("decode-failed", "the codestream has no end marker")
-    behind = data[match.end() :].strip(b"\0")
+    end = int(escapes[ends[0]])
+    behind = bytes(data[end + len(_END) :]).strip(b"\0")
     if behind.startswith(_START):
         raise Refused("multi-frame", "a second codestream follows the first")
     if behind:
         raise Refused("decode-failed", "bytes follow the codestream's end marker")
-    return match.start()
+    return end, escapes[: ends[0]]
 
 
-def read_jpeg_2000(data: bytes) -> tuple[bytes, Stated]:
+def read_jpeg_2000(data: Data) -> tuple[Data, Stated]:
     """The bare codestream of JPEG 2000, without a file format around it, and what its SIZ segment states.
 
     Raises:
         Refused: it is no such codestream, is malformed, has no end marker, or another follows.
     """
-    start = data.find(_JPEG_2000_SIZE) if data.startswith(_JP2_SIGNATURE) else 0
+    start = bytes(data).find(_JPEG_2000_SIZE) if data[: len(_JP2_SIGNATURE)] == _JP2_SIGNATURE else 0
     data = data[start:] if start > 0 else data
-    if not data.startswith(_JPEG_2000_SIZE) or len(data) < 45:
+    if data[: len(_JPEG_2000_SIZE)] != _JPEG_2000_SIZE or len(data) < 45:
         raise Refused("decode-failed", "the codestream does not begin with its start marker and size")
-    if not data.rstrip(b"\0").endswith(_END):
+    match = _LAST_OR_NEXT.search(data)
+    if match is None or (match[1] and not bytes(data).rstrip(b"\0").endswith(_END)):
         raise Refused("decode-failed", "the codestream has no end marker")
-    if _NEXT_IMAGE.search(data):
+    if match[1]:
         raise Refused("multi-frame", "a second codestream follows the first")
     right, bottom, left, top = struct.unpack_from(">4I", data, 8)
     components, depth, *sampling = struct.unpack_from(">H3B", data, 40)

@@ -23,9 +23,11 @@ from cxr.ingest.read.fragments import single_frame
 from cxr.ingest.read.huffman import check_length
 from cxr.ingest.read.radiograph import Grey
 from cxr.ingest.read.rle import decode_rle
+from cxr.ingest.read.structure import Data
 
 Frame = Grey
 Shape = tuple[int, int]
+Codec = Callable[..., Frame]  # of imagecodecs: any buffer will do
 _MOST_PIXELS = 100_000_000  # four times the largest detector in use
 _CODEC_ERRORS = (RuntimeError, ValueError, TypeError, OverflowError)
 
@@ -43,7 +45,7 @@ def decode(header: Dataset) -> Frame:
         Refused: no pixel data, an unsupported transfer syntax, an image larger than any radiograph, damaged data, data
             of another size, or values with bits that are not stored.
     """
-    if not isinstance(header.get("PixelData"), bytes) or not header.PixelData:
+    if not isinstance(header.get("PixelData"), bytes | memoryview) or not header.PixelData:
         raise Refused("no-pixels")
     layout = layout_of(header)
     syntax = header.file_meta.TransferSyntaxUID
@@ -95,14 +97,14 @@ def _rle(header: Dataset, shape: Shape, allocated: int) -> Frame:
     return decode_rle(_frame_bytes(header, one_fragment=True), shape, allocated)
 
 
-def _frame_bytes(header: Dataset, *, one_fragment: bool = False) -> bytes:
+def _frame_bytes(header: Dataset, *, one_fragment: bool = False) -> Data:
     offsets = header.get("ExtendedOffsetTable")
     if isinstance(offsets, bytes) and len(offsets) > 8:
         raise Refused("multi-frame", f"{len(offsets) // 8} frames in the offset table")
     return single_frame(header.PixelData, one_fragment=one_fragment)
 
 
-def _jpeg(codec: Callable[[bytes], Frame], *processes: int) -> Callable[[Dataset, Shape, int], Frame]:
+def _jpeg(codec: Codec, *processes: int) -> Callable[[Dataset, Shape, int], Frame]:
     """A decoder for JPEG and JPEG-LS codestreams whose frame header is of one of some processes."""
 
     def decoder(header: Dataset, shape: Shape, allocated: int) -> Frame:
@@ -123,18 +125,18 @@ def _jpeg(codec: Callable[[bytes], Frame], *processes: int) -> Callable[[Dataset
     return decoder
 
 
-def _check_lossless(frame: Frame, data: bytes, stated: Jpeg, shape: Shape) -> None:
+def _check_lossless(frame: Frame, data: Data, stated: Jpeg, shape: Shape) -> None:
     if frame.shape == shape:
         check_length(frame, data, stated)
 
 
-def _check_whole(frame: Frame, codec: Callable[[bytes], Frame], data: bytes, stated: Jpeg) -> None:
+def _check_whole(frame: Frame, codec: Codec, data: Data, stated: Jpeg) -> None:
     """Refuse a frame of which a part up to a restart or the end was cut off.
 
     Its decoder fills the missing blocks, with grey or with whatever is put there.
     """
     coded = _RESTART.sub(lambda marker: _FILLING + marker[0], data[stated.scan : stated.end])
-    longer = codec(data[: stated.scan] + coded + _FILLING + data[stated.end :])
+    longer = codec(b"".join((data[: stated.scan], coded, _FILLING, data[stated.end :])))
     if not np.array_equal(longer, frame):
         raise Refused("decode-failed", "the codestream ends before the picture does")
 
@@ -146,7 +148,7 @@ def _jpeg_2000(header: Dataset, shape: Shape, allocated: int) -> Frame:
     return _decoded(imagecodecs.jpeg2k_decode, data, allocated)
 
 
-def _decoded(codec: Callable[[bytes], Frame], data: bytes, allocated: int) -> Frame:
+def _decoded(codec: Codec, data: Data, allocated: int) -> Frame:
     """What a codec gives, as words: those of JPEG 2000 may be signed, and up to 8 bits come as bytes."""
     try:
         frame = np.asarray(codec(data))

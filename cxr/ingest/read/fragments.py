@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 
 from cxr.ingest.outcome import Refused
+from cxr.ingest.read.structure import Data
 
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 
 
-def single_frame(data: bytes, *, one_fragment: bool) -> bytes:
+def single_frame(data: Data, *, one_fragment: bool) -> Data:
     """The frame of an image that has one.
 
     Args:
@@ -30,9 +31,9 @@ def single_frame(data: bytes, *, one_fragment: bool) -> bytes:
     return fragments[0] if len(fragments) == 1 else b"".join(fragments)
 
 
-def _items(data: bytes) -> list[bytes]:
+def _items(data: Data) -> list[Data]:
     """The values of the items, the offset table's first."""
-    items: list[bytes] = []
+    items: list[Data] = []
     position = 0
     while position < len(data):
         if position + 8 > len(data):
@@ -45,6 +46,6 @@ def _items(data: bytes) -> list[bytes]:
             raise Refused("decode-failed", "pixel data are not a row of items, each as long as it says")
         items.append(data[position : position + length])
         position += length
-    if data[position:].strip(b"\0") or not items or len(items[0]) % 4:
+    if bytes(data[position:]).strip(b"\0") or not items or len(items[0]) % 4:
         raise Refused("decode-failed", "no whole offset table, or bytes behind the last item")
     return items

@@ -1,17 +1,20 @@
-"""Look-up tables of a header, Modality LUT and VOI LUT: PS3.3 C.11.1.1 and C.11.2.1.1."""
+"""Look-up tables: those of a header, Modality LUT and VOI LUT, by PS3.3 C.11.1.1 and C.11.2.1.1; and pixels through a table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from cxr.ingest.outcome import Refused
+from cxr.ingest.read.radiograph import Grey
 
 Values = npt.NDArray[np.float64]
+_WIDE_TABLES = int(cv2.__version__.split(".")[0]) >= 5  # whether cv2.LUT takes 16-bit pixels
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,18 @@ def _entries(data: Any, count: int, bits: int, order: str) -> npt.NDArray[np.int
         words = np.atleast_1d(np.asarray(data, np.int64)) & 0xFFFF
     packed = bits <= 8 and (count + 1) // 2 <= len(words) < count
     return np.stack([words & 0xFF, words >> 8], axis=1).ravel() if packed else words
+
+
+def looked_up(words: Grey, table: Grey) -> Grey:
+    """The entry of a table for each pixel.
+
+    Args:
+        words: uint8 or uint16 [height, width].
+        table: one entry for each word that there can be: [256] or [65536].
+
+    Returns:
+        [height, width], of the dtype of `table`.
+    """
+    if words.itemsize == 1 or _WIDE_TABLES:
+        return np.asarray(cv2.LUT(words, table))
+    return table[words]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom import uid
@@ -18,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from cxr.ingest.outcome import Refused
 from cxr.ingest.read.bits import Layout, layout_of
-from cxr.ingest.read.lut import read_lut
+from cxr.ingest.read.lut import looked_up, read_lut
 from cxr.ingest.read.numbers import known_word, numbers
 from cxr.ingest.read.padding import Padding, padding_of
 from cxr.ingest.read.polarity import polarity_of
@@ -30,7 +29,6 @@ VERSION = 3
 
 _SAMPLES = 128  # rows and columns, at least, that are looked at to judge a window
 _TOO_FLAT = 8 / 256  # what a window must show of the grey scale, between the 1st and the 99th percentile of the pixels
-_WIDE_TABLES = int(cv2.__version__.split(".")[0]) >= 5  # whether cv2.LUT takes 16-bit pixels
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def normalise(raw: Grey, header: Dataset, bits: Literal[8, 16] = 8) -> Normalise
     levels = np.round(top * (1 - shown.values if polarity.inverted else shown.values)).astype(f"u{bits // 8}")
     if padding is not None:
         levels[padding.codes] = 0
-    pixels = _looked_up(raw, levels[_code_of_word(layout)])
+    pixels = looked_up(raw, levels[_code_of_word(layout)])
     if levels[image].min() == levels[image].max() and pixels.min() == pixels.max():
         raise Refused("constant", f"after {shown.words}")
     decisions = {"bits": layout.words, "modality": modality.words, "voi": shown.words, "polarity": polarity.words}
@@ -173,11 +171,5 @@ def _code_of_word(layout: Layout) -> npt.NDArray[np.int64]:
     return (np.arange(1 << layout.allocated) >> layout.shift) & layout.mask
 
 
-def _looked_up(raw: Grey, table: Grey) -> Grey:
-    if raw.itemsize == 1 or _WIDE_TABLES:
-        return np.asarray(cv2.LUT(raw, table))
-    return table[raw]
-
-
 def _any_padded(raw: Grey, layout: Layout, padding: Padding) -> bool:
-    return bool(_looked_up(raw, padding.codes.astype(np.uint8)[_code_of_word(layout)]).any())
+    return bool(looked_up(raw, padding.codes.astype(np.uint8)[_code_of_word(layout)]).any())

@@ -77,7 +77,7 @@ def parse(data: bytes, *, header_only: bool = False) -> DicomFile:
     header.file_meta = meta
     if structure.pixels is not None:
         start, end = structure.pixels
-        header.PixelData = bytes(body[start:end])
+        header.PixelData = memoryview(body)[start:end]
     return DicomFile(header, tuple(codes), _has_pixels(structure))
 
 

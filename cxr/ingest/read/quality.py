@@ -57,7 +57,7 @@ def judge(pixels: Grey) -> Quality:
     height, width = pixels.shape
     step = max(1, min(height, width) // _SAMPLES)
     sample = pixels[::step, ::step]
-    levels = np.asarray(sample if sample.dtype == np.uint8 else sample >> 8, np.uint8)
+    levels = np.ascontiguousarray(sample if sample.dtype == np.uint8 else sample >> 8, np.uint8)
     top, left, bottom, right = _inside(levels)
     contrast = _contrast(levels[top:bottom, left:right])
     if contrast <= BLANK_LEVELS:

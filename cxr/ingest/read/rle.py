@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import imagecodecs
 import numpy as np
 
 from cxr.ingest.outcome import Refused
 from cxr.ingest.read.radiograph import Grey
+from cxr.ingest.read.structure import Data
 
 _HEADER_BYTES = 64
+_unpack: Callable[..., Any] = imagecodecs.packbits_decode  # any buffer will do
 
 
-def decode_rle(data: bytes, shape: tuple[int, int], allocated: int) -> Grey:
+def decode_rle(data: Data, shape: tuple[int, int], allocated: int) -> Grey:
     """The words of a frame.
 
     Args:
@@ -36,7 +40,7 @@ def decode_rle(data: bytes, shape: tuple[int, int], allocated: int) -> Grey:
     return planes.view(f"<u{count}").astype(f"u{count}", copy=False).reshape(shape)
 
 
-def _segments(data: bytes, count: int) -> list[bytes]:
+def _segments(data: Data, count: int) -> list[Data]:
     if len(data) < _HEADER_BYTES:
         raise Refused("decode-failed", "the RLE header is cut off")
     stated, *offsets = np.frombuffer(data, "<u4", 16).tolist()
@@ -48,10 +52,10 @@ def _segments(data: bytes, count: int) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(bounds)]
 
 
-def _unpacked(segment: bytes, size: int) -> bytes:
+def _unpacked(segment: Data, size: int) -> bytes:
     # an odd number of pixels may have been made even before it was packed
     try:
-        plane = bytes(imagecodecs.packbits_decode(segment, out=size + size % 2))
+        plane = bytes(_unpack(segment, out=size + size % 2))
     except (RuntimeError, ValueError) as error:
         raise Refused("decode-failed", "an RLE segment is damaged or unpacks to more than the image") from error
     if len(plane) < size:

@@ -26,6 +26,7 @@ class ResolvedSource:
         pseudonyms: the names under which patients, studies and files leave.
         table: the label table, if there is one.
         format: its layout.
+        image_table: the table of the images, where the layout asks for a second one.
         published: a public data set, whose table is the list of its images and tells their patients.
     """
 
@@ -34,6 +35,7 @@ class ResolvedSource:
     pseudonyms: Pseudonyms
     table: Path | None
     format: Path | None
+    image_table: Path | None = None
     published: bool = False
 
 
@@ -54,7 +56,7 @@ def resolve(source: Source, phantom: Path | None) -> ResolvedSource:
             layout = SHIPPED / "phantom" / "table.yaml"
             return ResolvedSource(files_of(phantom, (), (table.name,)), "dicom", Pseudonyms("phantom", None), table, layout)
         case DicomSource():
-            return _confidential(source, files_of(source.root, (), (source.table,) if source.table else ()))
+            return _confidential(source, files_of(source.root, (), source.tables))
         case DicomwebSource():
             query = tuple(sorted(source.query.items()))
             pacs = DicomwebFiles(
@@ -66,13 +68,15 @@ def resolve(source: Source, phantom: Path | None) -> ResolvedSource:
             )
             return _confidential(source, pacs)
         case ImagesSource():
-            files = files_of(source.root, _IMAGE_SUFFIXES, (source.table,))
+            files = files_of(source.root, _IMAGE_SUFFIXES, source.tables)
             names = Pseudonyms(source.name, None)
-            return ResolvedSource(files, "image", names, source.table_file, source.format, published=True)
+            return ResolvedSource(
+                files, "image", names, source.table_file, source.format, source.image_table_file, published=True
+            )
         case _:
             assert_never(source)
 
 
 def _confidential(source: ConfidentialSource, files: Files) -> ResolvedSource:
     names = Pseudonyms(source.name, read_key(source.key_file))
-    return ResolvedSource(files, "dicom", names, source.table_file, source.format)
+    return ResolvedSource(files, "dicom", names, source.table_file, source.format, source.image_table_file)

@@ -1,215 +1,138 @@
-"""The label table of a source: what its cells say about each image.
-
-Cells are compared whole: findings in one column are split at the separator first, so that no name is ever found inside
-another.
-"""
+"""Reading a label table: from its files to what is said of each image."""
 
 from __future__ import annotations
 
-import csv
-import difflib
-import gzip
-import hashlib
-import re
-import zlib
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from cxr.errors import DataError
-from cxr.ingest.table.layout import FindingsInColumns, FindingsInOneColumn, TableFormat
+from cxr.errors import ConfigError, DataError
+from cxr.fingerprint import digest_file
+from cxr.ingest.table.context import context_of
+from cxr.ingest.table.csvfile import Batch, CsvFile
+from cxr.ingest.table.findings import FindingsReader, findings_reader
+from cxr.ingest.table.layout import TableFormat
+from cxr.ingest.table.refuse import listed, refuse
+from cxr.ingest.table.rows import Agreement, merge_boxes, merge_readers, refuse_repeats
+from cxr.ingest.table.table import LabelTable, TableNotes
 from cxr.labels.label_set import LabelSet
-from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN
-
-_PLAIN_VALUE = re.compile(r"[-+.?\d]{0,5}")
+from cxr.labels.values import UNKNOWN, Codes
 
 
-@dataclass(frozen=True)
-class LabelTable:
-    """A label table, ready for look-up.
-
-    Args:
-        keys: of the rows, see `TableFormat.key_of`; each once.
-        codes: int8 [rows, labels], 0 to 3 as in `cxr.labels.values.VALUES`.
-        context: text columns patient, study, view, sex, age, empty where the table has no such column; and `row`, the
-            number as a spreadsheet shows it.
-        sha256: hexadecimal digest of the file.
-    """
-
-    keys: list[str]
-    codes: npt.NDArray[np.int8]
-    context: pd.DataFrame
-    sha256: str
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-
-def read_table(path: Path, layout: TableFormat, labels: LabelSet, *, published: bool = True) -> LabelTable:
+def read_table(
+    path: Path, layout: TableFormat, labels: LabelSet, *, images: Path | None = None, published: bool = True
+) -> LabelTable:
     """Read a label table.
 
     Args:
         path: the file.
         layout: how it is laid out.
         labels: what it may say.
+        images: the table of the images, where the layout asks for a second one.
         published: whether a message may quote what a cell says; in a hospital's own table it may name a patient.
 
     Raises:
         DataError: a column is missing, a key stands twice, or a cell means nothing; names row and column.
+        ConfigError: the layout asks for a second table, or for none, and there is none, or one.
     """
-    table = _read_csv(path)
-    wanted = [layout.key, layout.patient, layout.study, *layout.view_columns, layout.sex, layout.age]
-    for column in filter(None, wanted):
-        _require(path, table, column)
-    keys = table[layout.key].map(layout.key_of)
-    _check_keys(path, keys, layout.key)
-    context = _context(path, table, layout)
-    if layout.patient:
-        _refuse_first(path, table, context["patient"] == "", layout.patient, "names no patient")
-    codes = _codes(path, table, layout.findings, labels, published)
-    return LabelTable(keys.tolist(), codes, context, hashlib.sha256(path.read_bytes()).hexdigest())
+    if (images is not None) != bool(layout.images_on):
+        needed = "needs a table of the images beside the label table" if layout.images_on else "knows no second table"
+        raise ConfigError(f"image_table: the layout {needed}")
+    table = CsvFile(path)
+    reader = findings_reader(table, labels, layout.findings, published=published)
+    if images is None:
+        return _one_table(table, reader, layout, labels)
+    return _two_tables(table, CsvFile(images), reader, layout, labels)
 
 
-def _context(path: Path, table: pd.DataFrame, layout: TableFormat) -> pd.DataFrame:
-    views = [_cells(table, column, None) for column in layout.view_columns]
-    return pd.DataFrame(
-        {
-            "patient": _cells(table, layout.patient, layout.patient_pattern),
-            "study": _cells(table, layout.study, layout.study_pattern),
-            "view": [" ".join(filter(None, cells)) for cells in zip(*views, strict=True)] if views else "",
-            "sex": _cells(table, layout.sex, None),
-            "age": _cells(table, layout.age, None),
-            "row": table.index,
-        },
-        index=table.index,
-    )
+def _one_table(table: CsvFile, reader: FindingsReader, layout: TableFormat, labels: LabelSet) -> LabelTable:
+    own = tuple(filter(None, (layout.key, *layout.context_columns, layout.reader)))
+    table.require(own)
+    used = tuple(dict.fromkeys((*own, *reader.columns)))
+    contexts, codes, readers = [], [], []
+    for batch in table.batches(used):
+        contexts.append(_context(table.path, batch, layout))
+        codes.append(reader.codes(batch))
+        readers += batch.columns[layout.reader] if layout.reader else []
+    context = pd.concat(contexts, ignore_index=True)
+    images, said, agreement = _per_image(table.path, context, np.concatenate(codes), readers, layout, labels)
+    notes = TableNotes((), _others(reader), table.left(used), agreement)
+    return LabelTable(images.assign(labelled=True), said, {"table": digest_file(table.path)}, notes)
 
 
-def _open(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def _two_tables(table: CsvFile, images: CsvFile, reader: FindingsReader, layout: TableFormat, labels: LabelSet) -> LabelTable:
+    images.require((layout.key, *layout.context_columns, *layout.images_on))
+    table.require(layout.images_on)
+    contexts, wanted = [], []
+    for batch in images.batches(tuple(dict.fromkeys((layout.key, *layout.context_columns, *layout.images_on)))):
+        contexts.append(_context(images.path, batch, layout))
+        wanted += _joined(batch, layout.images_on)
+    context = pd.concat(contexts, ignore_index=True)
+    refuse_repeats(images.path, context["key"], context["row"].to_numpy(), layout.key)
+    codes, had, rows = [], [], []
+    used = tuple(dict.fromkeys((*layout.images_on, *reader.columns)))
+    for batch in table.batches(used):
+        codes.append(reader.codes(batch))
+        had += _joined(batch, layout.images_on)
+        rows += batch.rows
+    keys = pd.Series(had, dtype="str")
+    refuse_repeats(table.path, keys, np.array(rows), " and ".join(layout.images_on))
+    places = pd.Index(keys).get_indexer(pd.Index(wanted, dtype="str"))
+    said = np.where((places >= 0)[:, None], np.concatenate(codes)[places], np.int8(UNKNOWN))
+    without = tuple(rows[place] for place in np.setdiff1d(np.arange(len(keys)), places).tolist())
+    digests = {"table": digest_file(table.path), "images": digest_file(images.path)}
+    notes = TableNotes(without, _others(reader), table.left(used))
+    return LabelTable(context.assign(labelled=places >= 0), said, digests, notes)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """All cells as text, by row number as a spreadsheet shows it: the header is row 1."""
-    try:
-        with _open(path) as file:
-            rows = [(number, cells) for number, cells in enumerate(csv.reader(file, strict=True), start=1) if any(cells)]
-    except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as a CSV table: {getattr(error, 'strerror', None) or error}") from error
-    if len(rows) < 2:
-        raise DataError(f"{path}: cannot be read as a CSV table: it has no rows")
-    header = rows.pop(0)[1]
-    twice = next((name for name, count in Counter(header).items() if name and count > 1), None)
-    if twice is not None:
-        raise DataError(f"{path}: column {header.index(twice) + 1} stands twice; is the first row the header?")
-    for number, cells in rows:
-        # pandas would fill a short row, and take the first column of long ones for an index
-        if len(cells) < len(header) or any(cells[len(header) :]):
-            raise DataError(f"{path}: row {number}: {len(cells)} cells, but the table has {len(header)} columns")
-    return pd.DataFrame(
-        [cells[: len(header)] for _, cells in rows], index=[number for number, _ in rows], columns=header, dtype=str
-    )
+def _others(reader: FindingsReader) -> dict[str, int]:
+    return dict(reader.others.most_common())
 
 
-def _check_keys(path: Path, keys: pd.Series[str], column: str) -> None:
-    """Refuse keys that stand twice or are blank; the message gives rows only, for a key may identify a patient."""
+def _joined(batch: Batch, columns: tuple[str, ...]) -> list[str]:
+    """The cells that bring two tables together, as one text a row; empty where one of them is."""
+    cells = zip(*(batch.columns[column] for column in columns), strict=True)
+    return ["\0".join(row) if all(row) else "" for row in cells]
+
+
+def _context(path: Path, batch: Batch, layout: TableFormat) -> pd.DataFrame:
+    context = context_of(batch, layout)
+    if layout.patient and (context["patient"] == "").any():
+        place = int((context["patient"] == "").argmax())
+        refuse(path, batch.rows[place], layout.patient, batch.columns[layout.patient][place], "names no patient")
+    return context
+
+
+def _per_image(
+    path: Path, context: pd.DataFrame, codes: Codes, readers: list[str], layout: TableFormat, labels: LabelSet
+) -> tuple[pd.DataFrame, Codes, tuple[Agreement, ...]]:
+    """One row per image, of a table that may have one per box or per reader."""
+    rows, keys = context["row"].to_numpy(np.int64), context["key"]
+    if layout.several_rows == "refuse" and layout.reader is None:
+        refuse_repeats(path, keys, rows, layout.key)
+        return context, codes, ()
     if (keys == "").any():
-        raise DataError(f"{path}: row {keys.index[keys == ''][0]}: {column} names no image")
-    if keys.duplicated().any():
-        second = keys.index[keys.duplicated()][0]
-        first = keys.index[keys == keys[second]][0]
-        raise DataError(f"{path}: row {second}: {column} is the same as in row {first}; an image or study stands once")
+        raise DataError(f"{path}: row {rows[int((keys == '').argmax())]}: {layout.key} names no image")
+    _refuse_two_patients(path, context)
+    read_by = keys + "\0" + pd.Series(readers, dtype="str") if readers else keys
+    if layout.several_rows == "boxes":
+        groups = pd.factorize(read_by)[0]
+        codes = merge_boxes(path, groups, rows, codes, labels.names)
+        keys = keys[~read_by.duplicated()]
+    else:
+        refuse_repeats(path, read_by, rows, f"{layout.key} with {layout.reader}")
+    agreement: tuple[Agreement, ...] = ()
+    if readers:
+        codes, agreement = merge_readers(pd.factorize(keys)[0], codes, labels, layout)
+    return context[~context["key"].duplicated()].reset_index(drop=True), codes, agreement
 
 
-def _cells(table: pd.DataFrame, column: str | None, pattern: str | None) -> list[str]:
-    """The texts of a column, or what a pattern finds in them; empty without a column."""
-    if column is None:
-        return [""] * len(table)
-    cells = table[column].str.strip()
-    if pattern is not None:
-        found = (re.search(pattern, cell) for cell in cells)
-        return ["" if match is None else match.group() for match in found]
-    return cells.tolist()
-
-
-def _require(path: Path, table: pd.DataFrame, column: str) -> None:
-    if column not in table:
-        close = difflib.get_close_matches(column, map(str, table), n=1)
-        if len(table.columns) == 1 and ";" in str(table.columns[0]):
-            raise DataError(f"{path}: the columns are separated by semicolons; save the table with commas")
-        raise DataError(f"{path}: column '{column}' is missing{f'; did you mean {close[0]}?' if close else ''}")
-
-
-def _refuse_first(path: Path, table: pd.DataFrame, wrong: pd.Series[bool], column: str, problem: str) -> None:
-    if wrong.any():
-        row = int(np.flatnonzero(wrong.to_numpy())[0])
-        cell = str(table[column].iloc[row])
-        # a cell in the wrong column may name a patient; a number of a few digits does not
-        shown = f"'{cell}'" if _PLAIN_VALUE.fullmatch(cell) else f"(a text of {len(cell)} characters)"
-        raise DataError(f"{path}: row {table.index[row]}: {column} {shown} {problem}")
-
-
-def _codes(
-    path: Path, table: pd.DataFrame, findings: FindingsInOneColumn | FindingsInColumns, labels: LabelSet, published: bool
-) -> npt.NDArray[np.int8]:
-    if isinstance(findings, FindingsInOneColumn):
-        return _codes_of_list(path, table, findings, labels, published)
-    return np.stack([_codes_of_column(path, table, findings, labels, name) for name in labels.names], axis=1)
-
-
-def _codes_of_column(
-    path: Path, table: pd.DataFrame, findings: FindingsInColumns, labels: LabelSet, name: str
-) -> npt.NDArray[np.int8]:
-    label = labels.find(name)
-    columns = [column for column in table if labels.find(str(column)) == label]
-    if label is None or len(columns) != 1:
-        close = difflib.get_close_matches(name, [str(column) for column in table], n=1)
-        found = f"{len(columns)} columns: {', '.join(map(str, columns))}" if columns else "no column"
-        raise DataError(f"{path}: label '{name}' has {found}{f'; did you mean {close[0]}?' if close else ''}")
-    meaning = dict.fromkeys(findings.blank, label.blank_code)
-    meaning |= dict.fromkeys(findings.uncertain, UNCERTAIN)
-    meaning |= dict.fromkeys(findings.negative, NEGATIVE) | dict.fromkeys(findings.positive, POSITIVE)
-    codes = table[columns[0]].str.strip().map(meaning)
-    _refuse_first(path, table, codes.isna(), str(columns[0]), f"is none of {', '.join(repr(cell) for cell in meaning)}")
-    return np.asarray(codes, np.int8)
-
-
-def _codes_of_list(
-    path: Path, table: pd.DataFrame, findings: FindingsInOneColumn, labels: LabelSet, published: bool
-) -> npt.NDArray[np.int8]:
-    _require(path, table, findings.column)
-    column = table[findings.column]
-    blank = np.array([label.blank_code for label in labels.labels], np.int8)
-    # a table has few distinct cells (NIH: 836 in 112,120 rows), so each is read once
-    distinct = {cell: _codes_of_cell(cell, findings, labels, blank) for cell in column.unique()}
-    unread = column.map(lambda cell: isinstance(distinct[cell], str))
-    if unread.any():
-        first = column[unread].iloc[0]
-        problem = str(distinct[first]) if published else f"holds something that is no label of {labels.name}"
-        _refuse_first(path, table, unread, findings.column, problem)
-    return np.stack([np.asarray(distinct[cell]) for cell in column])
-
-
-def _codes_of_cell(
-    cell: str, findings: FindingsInOneColumn, labels: LabelSet, blank: npt.NDArray[np.int8]
-) -> npt.NDArray[np.int8] | str:
-    """The codes of one cell, or what is wrong with it."""
-    entries = {part.strip() for part in cell.split(findings.separator)} - {""}
-    nothing = entries & set(findings.none)
-    if nothing and len(entries) > 1:
-        return f"holds '{nothing.pop()}' beside another entry"
-    # no finding at all is said of every label; a finding that is not listed is only blank
-    codes = np.full_like(blank, NEGATIVE) if nothing else blank.copy()
-    for entry in sorted(entries - nothing):
-        label = labels.find(entry)
-        if label is None:
-            return f"holds '{entry}', which is no label of {labels.name}"
-        codes[labels.names.index(label.name)] = POSITIVE
-    return codes
+def _refuse_two_patients(path: Path, context: pd.DataFrame) -> None:
+    """An image is of one patient: rows that say otherwise are of two images, and would be made one."""
+    first = context.groupby("key", sort=False)["patient"].transform("first")
+    other = context["patient"] != first
+    if other.any():
+        place = int(other.to_numpy().argmax())
+        same = context.loc[context["key"] == context["key"].iloc[place], "row"].tolist()
+        raise DataError(f"{path}: {listed(same)}: one image, but more than one patient")

@@ -34,6 +34,15 @@ def test_a_second_rle_fragment_is_a_second_frame():
     assert code_of(data + item(b"ef"), one_fragment=True) == "multi-frame"
 
 
+def test_a_frame_of_one_fragment_is_not_copied():
+    file = item(b"") + item(b"abcd") + DELIMITER
+    frame = single_frame(memoryview(file), one_fragment=False)
+    assert isinstance(frame, memoryview)
+    assert frame.obj is file
+    assert frame == b"abcd"
+    assert single_frame(memoryview(item(b"") + item(b"ab") + item(b"cd")), one_fragment=False) == b"abcd"
+
+
 def test_an_offset_table_of_two_entries_means_two_frames():
     assert code_of(item(bytes(8)) + item(b"ab") + item(b"cd")) == "multi-frame"
 
@@ -63,6 +72,7 @@ def test_any_bytes_give_a_frame_or_a_code(data):
     for whole in (data, item(b"") + data, item(b"") + item(data)):
         try:
             outcome = type(single_frame(whole, one_fragment=False)).__name__
+            assert single_frame(memoryview(whole), one_fragment=False) == single_frame(whole, one_fragment=False)
         except Refused as refused:
             outcome = refused.code
         assert outcome in {"bytes", *CODES}

@@ -88,18 +88,55 @@ def test_few_and_many_rows_between_restarts_are_counted_alike(data):
     check_length(words, frame, read_jpeg(frame))
 
 
-def test_large_images_are_counted_as_small_ones_are():
-    words = np.random.default_rng(3).integers(0, 4096, (300, 230), np.uint16)
-    assert words.size > 1 << 16
-    jpeg = read_jpeg(encoded(words, 1, 12))
-    costs = huffman._costs(jpeg)
-    bits = int(costs[huffman._differences(words, jpeg)].sum())
-    assert huffman._needed_bytes(words, jpeg, costs) == -(-bits // 8)
+@pytest.mark.parametrize("predictor", range(1, 8))
+@pytest.mark.parametrize("at_once", [1, 50, 51, 500, 2950, 3000])
+def test_a_picture_counted_in_parts_takes_as_many_bits_as_in_one(monkeypatch, predictor, at_once):
+    jpeg = read_jpeg(encoded(SMOOTH, predictor, 12))
+    whole = huffman._costs(jpeg)[huffman._differences(SMOOTH, jpeg)].sum(dtype=int)
+    monkeypatch.setattr(huffman, "_AT_ONCE", at_once)
+    assert huffman._needed_bytes(SMOOTH, jpeg, huffman._costs(jpeg)) == -(-whole // 8)
 
 
-def test_large_images_are_counted_in_parts(monkeypatch):
-    words = np.random.default_rng(0).integers(0, 65536, (40, 30), np.uint16)
-    whole = huffman._histogram(words)
-    monkeypatch.setattr(huffman, "_EXACT_IN_FLOAT32", 100)
-    assert np.array_equal(huffman._histogram(words), whole)
-    assert np.array_equal(whole, np.bincount(words.ravel(), minlength=65536))
+@pytest.mark.parametrize("predictor", [1, 4, 7])
+def test_large_images_and_their_point_transform_are_counted(predictor):
+    words = np.random.default_rng(3).integers(0, 1024, (700, 430), np.uint16) << 2
+    assert words.size > huffman._AT_ONCE
+    frame = bytearray(encoded(words >> 2, predictor, 10))
+    frame[read_jpeg(bytes(frame)).scan - 1] = 2  # of the scan: the point transform; the differences are those of 10 bits
+    frame[frame.index(b"\xff\xc3") + 4] = 12
+    whole = bytes(frame)
+    assert np.array_equal(imagecodecs.jpeg8_decode(whole), words)
+    check_length(words, whole, read_jpeg(whole))
+    with pytest.raises(Refused, match="expected"):
+        check_length(words[:-1], whole, read_jpeg(whole))
+
+
+def test_what_a_difference_costs_is_its_code_and_its_own_bits():
+    jpeg = read_jpeg(encoded(SMOOTH, 1, 16))
+    costs, lengths = huffman._costs(jpeg), jpeg.code_lengths[jpeg.table]
+    for difference in (*range(-300, 300), -32768, -32767, 32767):
+        category = abs(difference).bit_length()
+        own = 0 if category == 16 else category
+        assert costs[difference & 0xFFFF] == (lengths[category] + own if category in lengths else 0)
+
+
+def test_a_difference_without_a_code_is_refused():
+    flat = np.full((20, 30), 2048, np.uint16)
+    jpeg = read_jpeg(encoded(flat, 1, 12))
+    huffman._needed_bytes(flat, jpeg, huffman._costs(jpeg))
+    jpeg.code_lengths[jpeg.table].pop(4, None)
+    flat[19, 29] += 9
+    with pytest.raises(Refused, match="no code"):
+        huffman._needed_bytes(flat, jpeg, huffman._costs(jpeg))
+
+
+def test_fill_bytes_are_let_pass_before_a_marker_only():
+    words = np.random.default_rng(5).integers(0, 4096, (60, 50), np.uint16)
+    frame = lossless_with_restarts(words, 20)
+    marker = re.search(rb"\xff[\xd0-\xd7]", frame).start()
+    filled = frame[:marker] + b"\xff\xff" + frame[marker:]
+    check_length(words, filled, read_jpeg(filled))
+    stuffed = frame.index(b"\xff\0", read_jpeg(frame).scan)
+    inside = frame[:stuffed] + b"\xff" + frame[stuffed:]
+    with pytest.raises(Refused, match="a marker"):
+        check_length(words, inside, read_jpeg(inside))

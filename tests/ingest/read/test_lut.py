@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from cxr.ingest.outcome import Refused
+from cxr.ingest.read import lut
 from cxr.ingest.read.lut import Lut, read_lut
 
 EIGHT = np.arange(10, 17)  # seven 8-bit entries
@@ -76,3 +77,16 @@ def test_the_first_value_gets_the_sign_under_which_the_table_covers_the_values(f
 def test_values_outside_get_the_first_or_last_entry():
     table = Lut(np.array([5.0, 6.0, 7.0]), 10, 8)
     assert table.look_up(np.array([-3.0, 9, 10, 11, 12, 13, 99])).tolist() == [5, 5, 5, 6, 7, 7, 7]
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("table", [np.uint8, np.uint16])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pixels_go_through_a_table_with_and_without_wide_ones(monkeypatch, dtype, table, wide):
+    monkeypatch.setattr(lut, "_WIDE_TABLES", wide and lut._WIDE_TABLES)
+    generator = np.random.default_rng(0)
+    words = generator.integers(0, np.iinfo(dtype).max, (13, 17), dtype, endpoint=True)
+    entries = generator.integers(0, np.iinfo(table).max, np.iinfo(dtype).max + 1, table, endpoint=True)
+    result = lut.looked_up(words, entries)
+    assert result.dtype == table
+    assert np.array_equal(result, entries[words])

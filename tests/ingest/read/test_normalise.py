@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from cxr.ingest.outcome import CODES, Refused
-from cxr.ingest.read import normalise as module
+from cxr.ingest.read import lut as lut_module
 from cxr.ingest.read.decode import decode
 from cxr.ingest.read.normalise import normalise
 from cxr.ingest.read.window import window
@@ -372,7 +372,7 @@ def test_sixteen_bits_keep_what_eight_would_round_away(build, words):
 def test_look_up_without_wide_tables_gives_the_same(build, monkeypatch):
     attributes = TWELVE | {"PixelPaddingValue": 9, "WindowCenter": 2000, "WindowWidth": 3000}
     wide = normalised(build, RAMP, **attributes)
-    monkeypatch.setattr(module, "_WIDE_TABLES", False)
+    monkeypatch.setattr(lut_module, "_WIDE_TABLES", False)
     narrow = normalised(build, RAMP, **attributes)
     assert np.array_equal(wide.pixels, narrow.pixels)
     assert wide.codes == narrow.codes

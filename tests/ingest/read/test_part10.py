@@ -237,3 +237,8 @@ def test_group_of_pixels_without_a_transfer_syntax_is_read_as_implicit(content):
     file = parse(data[:meta] + data[meta + length :])
     assert file.syntax == IMPLICIT
     assert same(file.header, parse(data).header)
+
+
+def test_pixel_data_are_not_copied_out_of_the_file(content):
+    data = content(WORDS, uid.JPEGLSLossless)
+    assert parse(data).header.PixelData.obj is data

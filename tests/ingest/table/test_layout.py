@@ -1,18 +1,21 @@
-"""Layouts of label tables: what a key is compared by, and CheXpert's table as the hardest of the published ones."""
+"""Layouts of label tables: what a key is compared by, what cannot be, and CheXpert's as the hardest of the published ones."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import imagecodecs
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cxr.config import ImagesSource, IngestConfig, IngestStage
 from cxr.errors import ConfigError
 from cxr.ingest.stage import run
-from cxr.ingest.table.layout import TableFormat, read_format
+from cxr.ingest.table.layout import TableFormat, _stem, read_format
+from cxr.labels.shipped import find_format, shipped_formats
 from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN
 from cxr.manifest import read_manifest
 from cxr.stage import StageContext
@@ -37,6 +40,12 @@ def layout(**keys) -> TableFormat:
         ({"key_is": "path", "key_parts": 2}, "a/b/c.jpg", "b/c"),
         ({"key_is": "path", "key_parts": 9}, "a/b/c.jpg", "a/b/c"),
         ({"key_is": "path", "key_parts": 2}, "", ""),
+        ({"key_is": "path", "key_parts": 2}, "/", ""),
+        ({"key_is": "path", "key_parts": 2}, ".", ""),
+        ({"key_is": "path", "key_parts": 2}, "a/b/c.d.jpg", "b/c.d"),
+        ({"key_is": "path", "key_parts": 3}, "./a//b/c.jpg", "a/b/c"),
+        ({}, "", ""),
+        ({}, "a/b/", "b"),
         ({"key_is": "StudyInstanceUID"}, " 1.2.3 ", "1.2.3"),
         ({"key_is": "AccessionNumber"}, "A/1.2", "A/1.2"),
     ],
@@ -70,13 +79,60 @@ def test_view_may_stand_in_several_columns(view, columns):
         ({"key_is": "PatientName"}, "key_is"),
         ({"colour": "red"}, "colour"),
         ({"findings": {"layout": "rows"}}, "findings"),
+        ({"findings": {"layout": "list", "column": "f", "separator": ""}}, "separator"),
+        ({"findings": {"layout": "list"}}, "column"),
+        ({"findings": {"layout": "classes", "column": "f", "classes": {}}}, "classes"),
+        ({"findings": {"layout": "classes", "column": "f", "classes": {"1": {"Mass": "yes"}}}}, "classes.1.Mass"),
+        ({"findings": {"layout": "columns", "negative": ["0", "-1"]}}, "findings.*'-1' is given more than one meaning"),
+        ({"findings": {"layout": "columns", "positive": ["1", "x"], "blank": ["", "x"]}}, "'x' is given more than one meaning"),
+        ({"birth": "b"}, "'birth' and 'date' belong together"),
+        ({"date": "d"}, "'birth' and 'date' belong together"),
+        ({"birth": "b", "date": "d", "age": "a"}, "in the place of 'age'"),
+        ({"images_on": ["s"], "reader": "r"}, "'images_on' needs a label table with one row per image"),
+        ({"images_on": ["s"], "several_rows": "boxes"}, "'images_on' needs a label table with one row per image"),
+        ({"views": {"L": "left"}}, "views.L"),
+        ({"agreement": "most"}, "agreement"),
+        ({"several_rows": "first"}, "several_rows"),
     ],
 )
 def test_layout_that_cannot_be_is_refused_by_its_key(tmp_path, keys, message):
     path = tmp_path / "layout.yaml"
     path.write_text(yaml.safe_dump({"key": "k", "findings": {"layout": "columns"}, **keys}))
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=rf"layout\.yaml: .*{message}"):
         read_format(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("findings: {layout: columns}\n", "key"),
+        ("key: a\npatients: b\nfindings: {layout: columns}\n", "patients"),
+        ("key: a\nkey: b\nfindings: {layout: columns}\n", "'key' stands twice"),
+        ("key: [\n", "YAML"),
+        ("", "not a mapping of keys"),
+    ],
+)
+def test_file_that_describes_no_layout_is_refused_by_name_and_key(tmp_path, text, message):
+    path = tmp_path / "table.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"table\.yaml: .*{message}"):
+        read_format(path)
+
+
+@pytest.mark.parametrize("name", shipped_formats())
+def test_shipped_layouts_are_read(name):
+    assert read_format(find_format(name, Path())).key
+
+
+def test_row_of_a_study_is_told_from_the_row_of_an_image():
+    kinds = ("file", "path", "SOPInstanceUID", "StudyInstanceUID", "AccessionNumber")
+    assert [kind for kind in kinds if layout(key_is=kind).of_study] == ["StudyInstanceUID", "AccessionNumber"]
+
+
+def test_columns_of_the_context_are_each_named_once():
+    columns = layout(patient="P", study="P", view=["A", "B"], sex="S", birth="B", date="D").context_columns
+    assert columns == ("P", "A", "B", "S", "D")
+    assert layout().context_columns == ()
 
 
 def test_missing_layout_is_refused_by_name(tmp_path):
@@ -129,3 +185,17 @@ def test_table_like_chexperts_is_read_with_its_patients_views_and_labels(chexper
     assert frame["image_id"].is_unique
     assert frame["source_name"].tolist()[0] == "patient00001/study1/view1_frontal"  # the file's name alone stands for all
     assert manifest.label_codes().tolist() == [[POSITIVE, UNCERTAIN], [NEGATIVE, NEGATIVE], [NEGATIVE, POSITIVE]]
+
+
+@given(st.lists(st.sampled_from(["a", "b.png", "/", ".x", "d.e.f", "g", "/h/"]), max_size=5))
+def test_the_stem_of_a_path_is_that_of_pathlib(parts: list[str]) -> None:
+    path = "".join(parts)
+    assert _stem(path) == PurePosixPath(path).stem
+
+
+@pytest.mark.parametrize(
+    ("cell", "key"), [("1.2.840.77", "1.2.840.77"), ("1.2.840.77.dcm", "1.2.840.77"), ("x/1.2.3", "1.2.3")]
+)
+def test_the_end_of_a_uid_is_no_suffix(cell: str, key: str) -> None:
+    layout = TableFormat.model_validate({"key": "image", "findings": {"layout": "columns"}})
+    assert layout.key_of(cell) == key

@@ -1,0 +1,141 @@
+"""Commands on a pipeline: its stages, its state, its runs in MLflow, the keys of its file."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cxr.cli.group import OVERRIDES, PIPELINE, cli
+from cxr.cli.terminal import Terminal, console, program, short
+from cxr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cxr.pipeline import Pipeline
+    from cxr.record import StageRecord
+
+_MARKS = {"done": "done", "interrupted": "goes on", "due": "would run", "waiting": "waits"}
+
+
+@cli.command()
+@PIPELINE
+@OVERRIDES
+def run(pipeline: Path, overrides: tuple[str, ...]) -> None:
+    """Run all stages of a pipeline that are not done yet."""
+    loaded = load(pipeline, overrides)
+    records = run_stages(loaded, None)
+    print_end(loaded, records, ui_command(pipeline, overrides))
+
+
+def _stage_command(name: str, text: str) -> None:
+    @cli.command(name, help=text)
+    @PIPELINE
+    @OVERRIDES
+    def command(pipeline: Path, overrides: tuple[str, ...]) -> None:
+        loaded = load(pipeline, overrides)
+        records = run_stages(loaded, name)
+        print_end(loaded, records, ui_command(pipeline, overrides))
+
+
+_stage_command("phantom", "Draw the synthetic cohort of a pipeline.")
+_stage_command("split", "Divide a pipeline's patients into train, validation and test.")
+_stage_command("train", "Train a pipeline's model.")
+_stage_command("predict", "Score a pipeline's validation and test images.")
+_stage_command("evaluate", "Evaluate a pipeline's predictions and write the report.")
+
+
+@cli.command()
+@PIPELINE
+@OVERRIDES
+def status(pipeline: Path, overrides: tuple[str, ...]) -> None:
+    """Show which stages are done, which would run, and why."""
+    from rich.table import Table
+
+    loaded = load(pipeline, overrides)
+    table = Table("stage", "state", "why", "result", box=None, pad_edge=False)
+    for state in loaded.states():
+        table.add_row(state.stage, _MARKS[state.state], state.reason, state.record.headline if state.record else "")
+    console().print(table)
+
+
+@cli.command()
+@PIPELINE
+@OVERRIDES
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="port on this machine")
+def ui(pipeline: Path, overrides: tuple[str, ...], port: int) -> None:
+    """Open MLflow on a pipeline's runs, in a server on this machine that ends with Ctrl-C."""
+    loaded = load(pipeline, overrides)
+    tracking = loaded.tracking()
+    if tracking.uri.startswith(("http:", "https:")):
+        click.echo(f"The runs are on the tracking server: {tracking.page(loaded.last_run(), tracking.uri.rstrip('/'))}")
+        return
+    _refuse_busy(port)
+    root = f"http://127.0.0.1:{port}"
+    click.echo(f"The runs:         {tracking.page(root=root)}")
+    if last := loaded.last_run():
+        click.echo(f"The latest run:   {tracking.page(last, root)}")
+    click.echo("Open one of these in a browser once the server is up (some seconds); Ctrl-C ends it.")
+    # without these the server starts helpers that a look at runs has no use for, and takes 3 GB
+    os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
+    arguments = ["--backend-store-uri", tracking.uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments])
+
+
+@cli.command()
+def keys() -> None:
+    """List every key of a pipeline definition with its meaning."""
+    from rich.table import Table
+
+    from cxr.definition import describe_keys
+
+    table = Table("key", "meaning", box=None, pad_edge=False)
+    for name, text in dict.fromkeys(describe_keys()):
+        table.add_row(name, text)
+    console().print(table)
+
+
+def load(path: Path, overrides: tuple[str, ...]) -> Pipeline:
+    """The pipeline of a file, with what is typed behind it."""
+    from cxr.definition import load_config
+    from cxr.pipeline import Pipeline
+
+    return Pipeline(load_config(path, overrides))
+
+
+def run_stages(pipeline: Pipeline, only: str | None, *, again: bool = False) -> list[StageRecord]:
+    """Run all stages that are due, or one, and show how far they are."""
+    with Terminal() as terminal:
+        return pipeline.run(terminal, only, again=again)
+
+
+def print_end(pipeline: Pipeline, records: list[StageRecord], ui_command: str) -> None:
+    """Show what came out, and where it is."""
+    from rich.table import Table
+
+    if records[-1].table:
+        header, *rows = records[-1].table
+        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*row)
+        console().print("", table, "")
+    report = pipeline.folder / "evaluate" / "report.html"
+    if records[-1].stage == "evaluate" and report.exists():
+        click.echo(f"report     {short(report)}")
+    click.echo(f"results    {short(pipeline.folder)}")
+    click.echo(f"runs       {ui_command}")
+
+
+def ui_command(path: Path, overrides: tuple[str, ...]) -> str:
+    """The command that opens MLflow on these runs; only the keys that say where they lie matter to it."""
+    kept = [text for text in overrides if text.startswith(("workspace=", "name=", "source."))]
+    return " ".join([program(), "ui", str(path), *kept])
+
+
+def _refuse_busy(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise ConfigError(f"port {port} is in use; choose another with --port")
