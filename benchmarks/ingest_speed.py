@@ -29,7 +29,8 @@ from pydicom import uid
 from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_voi_lut
 
-from cxr.config import IngestConfig, PhantomSource
+from cxr.config import IngestConfig
+from cxr.config_sources import PhantomSource
 from cxr.ingest.deidentify import Pseudonyms
 from cxr.ingest.engine import read_shards
 from cxr.ingest.read import canonical, normalise

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from cxr.config import Section
 from cxr.fingerprint import code_digests, config_digests
 from cxr.record import ATTEMPT, NAME, Attempt, Fingerprint, StageRecord, write_json
+from cxr.section import Section
 from cxr.session import Observer, ending, locked, make_record, now, prepare
 from cxr.stage import StageContext, StageResult
 from cxr.state import state_of

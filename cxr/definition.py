@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cxr.config import IngestStage, LabelsStage, PipelineConfig, Source
+from cxr.config import IngestStage, LabelsStage, PipelineConfig
 from cxr.config_paths import TypedText, nearest_path
+from cxr.config_sources import Source
 from cxr.errors import ConfigError
 from cxr.yamlfile import read_mapping
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from cxr.config import (
-    EvaluateStage,
-    ImagesSource,
-    IngestStage,
-    PhantomSource,
-    PhantomStage,
-    PipelineConfig,
-    PredictStage,
-    Section,
-    SplitStage,
-    TrainStage,
-)
+from cxr.config import EvaluateStage, IngestStage, PhantomStage, PipelineConfig, PredictStage, SplitStage, TrainStage
+from cxr.config_sources import ImagesSource, PhantomSource
+from cxr.section import Section
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from filelock import FileLock
 
 from cxr import alone
 from cxr.alone import run_alone
-from cxr.config import Section
 from cxr.errors import CxrError, DataError
 from cxr.record import ATTEMPT, LOCK, NAME
+from cxr.section import Section
 from cxr.stage import StageResult
 from cxr.tracking import Untracked
 

@@ -78,7 +78,7 @@ def test_place_of_a_file_is_no_part_but_its_content_is(tmp_path):
 
 
 def test_key_never_enters_a_fingerprint(tmp_path):
-    from cxr.config import DicomSource
+    from cxr.config_sources import DicomSource
     from cxr.ingest.deidentify import make_key
 
     (tmp_path / "dicom").mkdir()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr.config import PhantomSource
+from cxr.config_sources import PhantomSource
 from cxr.duplicates import DEFAULT_LIMIT
 from cxr.ingest.read.canonical import canonical
 from cxr.perceptual import HASH_BITS, SAME_PICTURE, likeness, perceptual_hash

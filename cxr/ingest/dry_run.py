@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.config import Source
+from cxr.config_sources import Source
 from cxr.ingest.outcome import CODES, OUTCOMES, TAKEN, OutcomeName, Refused, outcome_of
 from cxr.ingest.read.dicom import ReadOptions, judge_header
 from cxr.ingest.source.entry import Entry, Files

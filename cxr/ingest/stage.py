@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.config import IngestConfig, IngestStage, PhantomSource
+from cxr.config import IngestConfig, IngestStage
+from cxr.config_sources import PhantomSource
 from cxr.errors import DataError
 from cxr.fingerprint import code_digests, digest_file, digest_json
 from cxr.ingest import journal

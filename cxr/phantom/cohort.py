@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cxr.config import PhantomSource
+from cxr.config_sources import PhantomSource
 from cxr.errors import DataError
 from cxr.phantom.broken import DEFECTS
 from cxr.phantom.canvas import Mask

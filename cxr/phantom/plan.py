@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cxr.config import PhantomSource
+from cxr.config_sources import PhantomSource
 from cxr.phantom.anatomy import Anatomy, draw_anatomy
 from cxr.phantom.broken import DEFECTS
 from cxr.phantom.canvas import Pose

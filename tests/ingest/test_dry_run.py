@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom import uid
 
-from cxr.config import DicomSource
+from cxr.config_sources import DicomSource
 from cxr.errors import DataError
 from cxr.ingest import dry_run
 from cxr.ingest.deidentify import make_key

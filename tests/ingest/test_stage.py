@@ -19,7 +19,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from cxr.config import DicomSource, ImagesSource, IngestConfig, IngestStage
+from cxr.config import IngestConfig, IngestStage
+from cxr.config_sources import DicomSource, ImagesSource
 from cxr.errors import ConfigError, DataError
 from cxr.ingest import shard as shard_module
 from cxr.ingest import stage as stage_module

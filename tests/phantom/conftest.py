@@ -11,7 +11,7 @@ import pytest
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from cxr.config import PhantomSource
+from cxr.config_sources import PhantomSource
 from cxr.phantom.anatomy import Anatomy, draw_anatomy
 from cxr.phantom.canvas import Canvas, Pose
 from cxr.phantom.cohort import write_cohort

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxr.config import PhantomSource
+from cxr.config_sources import PhantomSource
 from cxr.phantom.encoding import ENCODINGS
 from cxr.phantom.findings import FINDINGS
 from cxr.phantom.plan import plan_cohort

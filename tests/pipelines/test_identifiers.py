@@ -23,7 +23,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from cxr.config import DicomwebSource, IngestStage
+from cxr.config import IngestStage
+from cxr.config_sources import DicomwebSource
 from cxr.fingerprint import config_digests
 from cxr.ingest import shard as shard_module
 from cxr.ingest.outcome import OUTCOMES

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.config import OfficialFiles, SplitConfig, SplitStage
+from cxr.config import SplitConfig, SplitStage
+from cxr.config_sources import OfficialFiles
 from cxr.errors import DataError
 from cxr.manifest import SPLITS, Manifest, read_manifest
 from cxr.split import stage

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
 
-from cxr.config import ConfidentialSource, DicomSource, DicomwebSource, ImagesSource, PhantomSource, Source
+from cxr.config_sources import ConfidentialSource, DicomSource, DicomwebSource, ImagesSource, PhantomSource, Source
 from cxr.ingest.deidentify import Pseudonyms, read_key
 from cxr.ingest.source.dicomweb import DicomwebFiles
 from cxr.ingest.source.entry import Files

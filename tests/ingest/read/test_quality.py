@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.config import PhantomSource
+from cxr.config_sources import PhantomSource
 from cxr.ingest.outcome import Refused
 from cxr.ingest.read.quality import judge
 from cxr.phantom.plan import plan_cohort

@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.config import ImagesSource, IngestConfig, IngestStage
+from cxr.config import IngestConfig, IngestStage
+from cxr.config_sources import ImagesSource
 from cxr.errors import ConfigError
 from cxr.ingest.stage import run
 from cxr.ingest.table.layout import TableFormat, _stem, read_format
