@@ -47,6 +47,11 @@ class SplitConfig(Section):
         "refuse", description="what becomes of patients that the frozen split does not have"
     )
 
+    alike: Literal["refuse", "allow"] = Field(
+        "refuse",
+        description="pictures of two patients that look the same, on two sides of published lists or of a frozen split",
+    )
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.folds is not None and self.fold >= self.folds:
@@ -148,9 +153,18 @@ class PipelineConfig(Section):
     def _workspace_apart(self) -> PipelineConfig:
         if isinstance(self.source, DicomSource | ImagesSource) and self.workspace.is_relative_to(self.source.root):
             raise ValueError("'workspace' lies in source.root: ingest would read what it has written; choose another folder")
+        frozen = self.split.frozen
+        if frozen is not None and frozen.is_relative_to(self.workspace / self.name / "split"):
+            raise ValueError(
+                "'split.frozen' lies in the folder of this pipeline's own split, which is cleared; copy it elsewhere"
+            )
         lists = isinstance(self.source, ImagesSource) and self.source.official is not None
         if lists and (self.split.folds is not None or self.split.frozen is not None):
             raise ValueError("'source.official' fixes the test set; 'split.folds' and 'split.frozen' would be without effect")
+        if self.workspace / self.name / "ingest" in self.ingest.compare_with:
+            raise ValueError("'ingest.compare_with' names this pipeline's own ingest")
+        if len(set(self.ingest.compare_with)) < len(self.ingest.compare_with):
+            raise ValueError("'ingest.compare_with' names a folder twice")
         if isinstance(self.source, ConfidentialSource) and self.source.key_file.is_relative_to(self.workspace):
             raise ValueError(f"'{self.source.key_file.name}' lies in workspace; the key must not be kept with the data")
         return self

@@ -135,6 +135,7 @@ class OfficialFiles(Section):
     train_val: Path
     val: Path | None
     test: Path
+    format: Path  # how the images are named
 
 
 class ImagesSource(Section):
@@ -169,7 +170,9 @@ class ImagesSource(Section):
         if self.official is None:
             return None
         val = None if self.official.val is None else self.root / self.official.val
-        return OfficialFiles(train_val=self.root / self.official.train_val, val=val, test=self.root / self.official.test)
+        return OfficialFiles(
+            train_val=self.root / self.official.train_val, val=val, test=self.root / self.official.test, format=self.format
+        )
 
     @field_validator("table", "image_table")
     @classmethod

@@ -81,12 +81,15 @@ def define_import(given: Mapping[str, object]) -> LabelsStage:
     """The import of a label table.
 
     Args:
-        given: keys of `LabelsStage`; paths start from the current directory. Without a name that of the format is taken.
+        given: keys of `LabelsStage`; paths start from the current directory. Without a name that of the format is taken,
+            or of its file.
 
     Raises:
         ConfigError: every problem found, a line each.
     """
-    content = {"name": str(given.get("format", "")).partition("/")[0], **given}
+    reference = str(given.get("format", ""))
+    named = Path(reference).stem if reference.endswith((".yaml", ".yml")) else reference.partition("/")[0]
+    content = {"name": named, **given}
     try:
         return LabelsStage.model_validate(
             {key: TypedText(value) if isinstance(value, str) else value for key, value in content.items()}

@@ -23,6 +23,7 @@ _NOT_CODE = {
     "cxr.config_paths",
     "cxr.config_sources",
     "cxr.section",
+    "cxr.invalid",
     "cxr.stage",
     "cxr.errors",
     "cxr.tracking",

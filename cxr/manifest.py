@@ -155,15 +155,24 @@ def is_label_column(column: pd.Series[Any]) -> bool:
     return column.dtype == LABEL_DTYPE and list(column.cat.categories) == list(VALUES)
 
 
+def refuse_column_names(label_names: Sequence[str]) -> None:
+    """Refuse labels that would hide a column of the manifest.
+
+    Raises:
+        DataError: names the first.
+    """
+    clash = sorted(set(label_names) & {*COLUMNS, "split"})
+    if clash:
+        raise DataError(f"manifest: label '{clash[0]}' has the name of a manifest column; rename the label")
+
+
 def validate(frame: pd.DataFrame, label_names: Sequence[str]) -> None:
     """Check a table against the manifest's schema.
 
     Raises:
         DataError: names the first offending column and row.
     """
-    clash = sorted(set(label_names) & {*COLUMNS, "split"})
-    if clash:
-        raise DataError(f"manifest: label '{clash[0]}' has the name of a manifest column; rename the label")
+    refuse_column_names(label_names)
     missing = [column for column in (*COLUMNS, *label_names) if column not in frame]
     if missing:
         raise DataError(f"manifest: column '{missing[0]}' is missing")
@@ -181,8 +190,9 @@ def validate(frame: pd.DataFrame, label_names: Sequence[str]) -> None:
     _refuse(frame, (frame["age_years"] < 0) | (frame["age_years"] > 90), "age_years", "is outside 0 to 90")
     if "split" in frame:
         _refuse(frame, ~frame["split"].isin(SPLITS), "split", f"is none of {', '.join(SPLITS)}")
-        leaking = frame.groupby("patient_id")["split"].transform("nunique") > 1
-        _refuse(frame, leaking, "patient_id", "stands on more than one side of the split")
+        for column in ("patient_id", "pixel_sha256"):
+            leaking = (frame.groupby(column)["split"].transform("nunique") > 1) & (frame[column] != "")
+            _refuse(frame, leaking, column, "stands on more than one side of the split")
     _refuse(frame, frame["image_id"].duplicated(), "image_id", "stands twice")
     for name in label_names:
         if not is_label_column(frame[name]):

@@ -126,9 +126,10 @@ def prepare(folder: Path, state: StageState, module: str) -> Attempt | None:
     """
     if state.state == "interrupted":
         return read_attempt(folder)
-    keep = getattr(importlib.import_module(module), "KEPT", ())
+    stage = importlib.import_module(module)
+    keep = getattr(stage, "KEPT", ())
     if folder.exists():
-        _refuse_strangers(folder, state.stage, keep)
+        _refuse_strangers(folder, state.stage, keep, getattr(stage, "WRITES", None))
         # a mark that no fingerprint matches: a kill from here on leaves a folder that is known as ours, and not whole
         write_json(folder / ATTEMPT, Attempt(digest=CLEARED, run_id=""))
         (folder / NAME).unlink(missing_ok=True)
@@ -143,17 +144,28 @@ def prepare(folder: Path, state: StageState, module: str) -> Attempt | None:
     return None
 
 
-def _refuse_strangers(folder: Path, stage: str, keep: Sequence[str]) -> None:
-    """Refuse a folder with anything in it that this stage has not written, since it would be deleted."""
+def _refuse_strangers(folder: Path, stage: str, keep: Sequence[str], writes: Sequence[str] | None) -> None:
+    """Refuse a folder with anything in it that this stage has not written, since it would be deleted.
+
+    Args:
+        folder: of the stage.
+        stage: its name.
+        keep: what it keeps.
+        writes: what it may have written when it was stopped; None where its folder is not one that a user chose.
+    """
     record = read_record(folder)
     if record is not None and record.stage != stage:
         raise DataError(f"{folder}: is the folder of the stage {record.stage}; choose another one")
     own = {NAME, ATTEMPT, LOCK, *keep}
     if record is not None:
         own |= {name.partition("/")[0] for name in record.outputs}
-    elif (folder / ATTEMPT).exists():
-        return  # begun and not finished: what it wrote, nobody has listed
-    strange = next((path.name for path in sorted(folder.iterdir()) if path.name not in own), None)
+    elif (folder / ATTEMPT).exists():  # begun and not finished: what it wrote, nobody has listed
+        if writes is None:
+            return
+        own |= set(writes)
+    # a file that was being written when a run was killed ends in .partial
+    found = sorted(path.name for path in folder.iterdir() if not path.match(".*.partial"))
+    strange = next((name for name in found if name not in own), None)
     if strange is not None:
         raise DataError(f"{folder}: holds '{strange}', which no stage wrote; move it away, or choose another folder")
 

@@ -376,6 +376,7 @@ def _padchest_cell(draw: Random, number: int) -> tuple[str, Sequence[str], int]:
         number,
         [
             ("['normal']", ["normal"], NO),
+            ("['normal', 'unchanged']", ["normal"], UNKNOWN),
             (f"['{one}']", [one], BLANK),
             (f"['{one}', ' {two}', '{three} ']", [one, two, three], BLANK),
             (f"['{one}', '{one}', '', ' ']", [one], BLANK),
@@ -400,7 +401,7 @@ def padchest(draw: Random) -> Published:
     births = [("1953.0", 64, False), ("2017.0", 0, False), ("", None, False), ("None", None, False), ("1918.0", 90, False)]
     births += [("2031.0", None, True), ("1850.0", None, True)]
     rows, planned = [], []
-    for number in range(104):
+    for number in range(112):
         key, patient = f"2168401{number:030d}_00-{number:03d}", f"{10**38 + number // 3}"
         labels, found, rest = _padchest_cell(draw, number)
         (view, means), (birth, age, implausible) = _each(number, views), _each(number, births)

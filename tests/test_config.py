@@ -252,6 +252,23 @@ def test_each_way_to_split_is_read(define, folder):
     assert (split.frozen, split.new_patients, split.folds) == (folder / "images" / "train.txt", "draw", None)
 
 
+def test_a_frozen_split_in_the_folder_that_is_cleared_is_refused(define, folder):
+    own = folder / "runs" / "test" / "split"
+    own.mkdir(parents=True)
+    (own / "split.csv").write_text("x")
+    with pytest.raises(ConfigError, match=r"'split\.frozen' lies in the folder of this pipeline's own split"):
+        load_config(define(split={"frozen": "runs/test/split/split.csv"}))
+
+
+def test_an_ingest_is_not_compared_with_itself_nor_twice_with_another(define, folder):
+    for name in ("test", "other"):
+        (folder / "runs" / name / "ingest").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="names this pipeline's own ingest"):
+        load_config(define(ingest={"compare_with": ["runs/test/ingest"]}))
+    with pytest.raises(ConfigError, match="names a folder twice"):
+        load_config(define(ingest={"compare_with": ["runs/other/ingest", "runs/other/ingest"]}))
+
+
 @pytest.mark.parametrize("split", [{"folds": 5}, {"frozen": "images/train.txt"}])
 def test_published_lists_and_another_way_to_split_exclude_each_other(define, split):
     path = define({"official": {"train_val": "train.txt", "test": "train.txt"}}, split=split)

@@ -147,6 +147,13 @@ def test_label_with_the_name_of_a_column_is_refused(name):
         Manifest(table(), (*NAMES, name))
 
 
+def test_the_same_pixels_under_two_patients_on_two_sides_are_refused():
+    frame = table().assign(split=["train", "test", "train", "val"])
+    frame.loc[1, "pixel_sha256"] = frame.loc[0, "pixel_sha256"]
+    with pytest.raises(DataError, match="pixel_sha256 .* stands on more than one side of the split; 2 rows"):
+        Manifest(frame, NAMES)
+
+
 def test_unknown_split_is_refused():
     frame = table().assign(split=["train", "val", "dev", "test"])
     with pytest.raises(DataError, match=r"row 2 .*split 'dev'"):

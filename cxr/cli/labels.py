@@ -9,6 +9,7 @@ import click
 
 from cxr.cli.group import cli
 from cxr.cli.terminal import Terminal, console, short
+from cxr.errors import ConfigError
 
 if TYPE_CHECKING:
     from cxr.labels.explain import Explanation
@@ -66,6 +67,9 @@ def import_table(out: Path, **given: str | bool | None) -> None:
     keys = {"label_set": "labels"}  # a function's argument cannot have the name of the group
     stage = define_import({keys.get(key, key): value for key, value in given.items() if value is not None})
     folder = out.absolute()
+    for path in (stage.table, stage.image_table, stage.key_file, stage.labels, stage.format):
+        if path is not None and path.is_relative_to(folder.resolve()):
+            raise ConfigError(f"'{path.name}' lies in --out, which is for the result alone; choose another folder")
     with Terminal() as terminal:
         run_alone("cxr.ingest.table.stage", "labels", stage, folder, terminal)
     for name, text in (("labels.html", "audit"), ("manifest.parquet", "manifest"), ("labels", "tables")):

@@ -46,14 +46,29 @@ def alike_elsewhere(manifest: Manifest, store: ImageStore, folder: Path) -> Else
     Raises:
         DataError: the folder holds no ingest, or one whose images were fitted in another way.
     """
+    check_elsewhere(folder, store.preprocessing.fit)
     theirs, their_store = read_manifest(folder / "manifest.parquet"), ImageStore(folder / "store")
-    ours, other = store.preprocessing.fit, their_store.preprocessing.fit
-    if ours != other:
-        raise DataError(f"{folder}: its images were fitted by '{other}', these by '{ours}'; such images cannot be compared")
     near = across(manifest.frame["perceptual_hash"], theirs.frame["perceptual_hash"])
     pairs = verify(near, _image_of(manifest, store), _image_of(theirs, their_store))
     source = str(theirs.frame["source"].iloc[0]) if len(theirs) else folder.name
     return Elsewhere(source, theirs, pairs)
+
+
+def check_elsewhere(folder: Path, fit: str) -> None:
+    """Refuse a folder whose images cannot be compared with images of one's own.
+
+    Args:
+        folder: what the other ingest wrote.
+        fit: how one's own images are fitted.
+
+    Raises:
+        DataError: the folder holds no finished ingest, or one whose images were fitted in another way.
+    """
+    if not (folder / "manifest.parquet").is_file() or not (folder / "store").is_dir():
+        raise DataError(f"{folder}: no finished ingest; ingest.compare_with names folders with manifest.parquet and store")
+    other = ImageStore(folder / "store").preprocessing.fit
+    if fit != other:
+        raise DataError(f"{folder}: its images were fitted by '{other}', these by '{fit}'; such images cannot be compared")
 
 
 def mark_alike(manifest: Manifest, pairs: NearPairs) -> Manifest:

@@ -13,7 +13,7 @@ from cxr.config_sources import PhantomSource
 from cxr.errors import DataError
 from cxr.fingerprint import code_digests, digest_file, digest_json
 from cxr.ingest import journal
-from cxr.ingest.alike import alike_elsewhere, alike_within, mark_alike
+from cxr.ingest.alike import alike_elsewhere, alike_within, check_elsewhere, mark_alike
 from cxr.ingest.deidentify import Pseudonyms, key_check_value
 from cxr.ingest.engine import read_shards
 from cxr.ingest.join import Joined, join, to_frame
@@ -32,10 +32,13 @@ from cxr.ingest.table.layout import TableFormat, read_format
 from cxr.ingest.table.read import read_table
 from cxr.ingest.table.table import LabelTable
 from cxr.labels.label_set import LabelSet, read_label_set
+from cxr.manifest import refuse_column_names
 from cxr.stage import StageContext, StageResult
 
 KEPT = ("journal.sqlite", "journal.sqlite-journal", "store", "records", "quarantine")
 """What a run leaves for the next one, which decides by its journal what of it is still good."""
+WRITES = ("manifest.parquet", "files.csv", "audit.html", "audit_numbers.html", "labels.html", "labels")
+"""What else a run leaves behind; anything more in its folder is not its own."""
 _READING_CODE = ("cxr.ingest.read.", "cxr.ingest.shard", "cxr.ingest.deidentify", "cxr.perceptual")
 
 
@@ -98,6 +101,8 @@ def check(config: IngestStage) -> None:
         source = resolve(config.source, None)
         _labels(config, source)
         _refuse_empty(source, next(iter(source.files.entries()), None))
+    for folder in config.ingest.compare_with:
+        check_elsewhere(folder, config.ingest.fit)
 
 
 def _refuse_empty(source: ResolvedSource, first: Entry | None) -> None:
@@ -126,6 +131,7 @@ def list_files(source: ResolvedSource) -> dict[str, Listed]:
 
 def _labels(config: IngestStage, source: ResolvedSource) -> Labels:
     labels = read_label_set(config.labels) if config.labels else None
+    refuse_column_names(labels.names if labels else ())
     if source.table is None or source.format is None:
         return Labels(labels)
     if labels is None:

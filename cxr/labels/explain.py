@@ -125,6 +125,8 @@ def _rule_text(rule: Rule) -> str:
         parts.append(f"positive where {_or(rule.covers)} is{also}")
     if rule.covered_by:
         parts.append(f"negative where {_or(rule.covered_by)} is, and no kind of it is positive")
+    if rule.doubted_by:
+        parts.append(f"unknown instead of negative where {_or(rule.doubted_by)} is positive, and no kind of it is")
     return "; ".join(parts)
 
 

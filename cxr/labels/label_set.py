@@ -18,11 +18,12 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cxr.errors import ConfigError
+from cxr.invalid import problem_of
 from cxr.labels.shipped import SHIPPED, shipped_names
 from cxr.labels.values import BLANK, NEGATIVE, UNKNOWN, Codes
 from cxr.yamlfile import read_mapping
 
-SoftValue = Annotated[float, Field(ge=0, le=1)]
+SoftValue = Annotated[float, Field(ge=0, le=1, strict=True)]  # YAML reads "no" as false, which is no number
 
 
 class Label(BaseModel):
@@ -184,10 +185,11 @@ def read_label_set(path: Path) -> LabelSet:
         ConfigError: the file is missing, is no YAML, or does not describe a label set.
     """
     try:
-        return LabelSet.model_validate(read_mapping(path))
+        content = read_mapping(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{path}: no such file") from error
+    try:
+        return LabelSet.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "label set"
-        raise ConfigError(f"{path}: {place}: {first['msg']}") from error
+        keys = (*Label.model_fields, *LabelSet.model_fields)
+        raise ConfigError(f"{path}: {problem_of(error, content, keys)}") from error

@@ -6,6 +6,7 @@ What does not follow stays unknown. A mapping is derived from the shared concept
 from __future__ import annotations
 
 from collections.abc import Mapping as Texts
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +27,10 @@ class Rule(BaseModel):
     Args:
         same: labels that mean the same: their value is its value.
         covers: labels that are kinds of it: a positive one makes it positive, whatever a more general label says.
-        covered_by: labels that it is a kind of: where one is negative and none of its own kinds is positive, it is negative.
+        covered_by: labels that it is a kind of: where one is negative, none of its own kinds is positive, and no other one
+            of these is positive or uncertain, it is negative.
+        doubted_by: labels that it is a kind of, beside `same`: where one is positive and no kind of it is, a `same` that is
+            negative only since it was not mentioned is unknown, for it may be what is meant.
         complete: whether `covers` is all there is to it, so that it is negative where all of them are.
     """
 
@@ -35,12 +39,13 @@ class Rule(BaseModel):
     same: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
     covered_by: tuple[str, ...] = ()
+    doubted_by: tuple[str, ...] = ()
     complete: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:
         """All labels that it looks at."""
-        return (*self.same, *self.covers, *self.covered_by)
+        return (*self.same, *self.covers, *self.covered_by, *self.doubted_by)
 
 
 _RULES = TypeAdapter(dict[str, Rule])
@@ -95,8 +100,18 @@ class LabelMapping:
         lifted = self._lifted(codes)
         mapped = np.full((len(codes), len(self.target.names)), UNKNOWN, np.int8)
         for name, rule in self.rules.items():
-            mapped[:, self.target.names.index(name)] = self._one(rule, lifted)
+            found = self._one(rule, lifted)
+            found[(found == NEGATIVE) & self._unspecific(rule.doubted_by, codes, lifted)] = UNKNOWN
+            mapped[:, self.target.names.index(name)] = found
         return mapped
+
+    def _unspecific(self, names: tuple[str, ...], codes: Codes, lifted: Codes) -> npt.NDArray[np.bool_]:
+        """bool [images]: one of the labels is positive, and no kind of it is."""
+        found = np.zeros(len(codes), np.bool_)
+        for name in names:
+            kinds = (self._columns(self.kinds.get(name, ()), lifted) == POSITIVE).any(axis=1)
+            found |= (codes[:, self.source.names.index(name)] == POSITIVE) & ~kinds
+        return found
 
     def _lifted(self, codes: Codes) -> Codes:
         """The codes, general labels positive where a kind of them is: readers leave these at 0 beside a specific finding."""
@@ -107,7 +122,8 @@ class LabelMapping:
 
     def _one(self, rule: Rule, codes: Codes) -> Codes:
         same, covers, covered_by = (self._columns(names, codes) for names in (rule.same, rule.covers, rule.covered_by))
-        negative = (same == NEGATIVE).any(axis=1) | (covered_by == NEGATIVE).any(axis=1)
+        open_question = np.isin(covered_by, (POSITIVE, UNCERTAIN)).any(axis=1)
+        negative = (same == NEGATIVE).any(axis=1) | ((covered_by == NEGATIVE).any(axis=1) & ~open_question)
         if rule.complete and rule.covers:
             negative |= (covers == NEGATIVE).all(axis=1)
         uncertain = (same == UNCERTAIN).any(axis=1) | ((covers == UNCERTAIN).any(axis=1) & ~(same == NEGATIVE).any(axis=1))
@@ -126,7 +142,9 @@ def derive_mapping(source: LabelSet, target: LabelSet, vocabulary: Vocabulary) -
         ConfigError: a label names a concept that there is not.
     """
     theirs, ours = _concepts(source, vocabulary), _concepts(target, vocabulary)
-    rules = {name: _rule(concept, theirs, vocabulary) for name, concept in ours.items()}
+    # of itself a set says what it says
+    spoken = {label.name for label in source.labels if label.blank == "unknown" or source == target}
+    rules = {name: _rule(concept, theirs, spoken, vocabulary) for name, concept in ours.items()}
     kinds = {name: _kinds(concept, theirs, vocabulary) for name, concept in theirs.items()}
     found = {name: rule for name, rule in rules.items() if rule.sources}
     return LabelMapping(source, target, found, {name: below for name, below in kinds.items() if below})
@@ -141,13 +159,19 @@ def _kinds(concept: str, theirs: Texts[str, str], vocabulary: Vocabulary) -> tup
     return tuple(name for name, other in theirs.items() if concept in vocabulary.above(other))
 
 
-def _rule(concept: str, theirs: Texts[str, str], vocabulary: Vocabulary) -> Rule:
+def _rule(concept: str, theirs: Texts[str, str], spoken: Set[str], vocabulary: Vocabulary) -> Rule:
+    """The rule for a concept; `spoken` are the labels of the source whose 0 was said, and is not only a blank cell."""
     same = tuple(name for name, other in theirs.items() if other == concept)
     above = {name: other for name, other in theirs.items() if other in vocabulary.above(concept)}
     passed = frozenset[str]().union(*(vocabulary.above(other) for other in above.values()))
     # of several general labels the nearest says it all; where there is a label of the same meaning, that one does
-    nearest = () if same else tuple(name for name, other in above.items() if other not in passed)
-    return Rule(same=same, covers=_kinds(concept, theirs, vocabulary), covered_by=nearest)
+    nearest = tuple(name for name, other in above.items() if other not in passed)
+    return Rule(
+        same=same,
+        covers=_kinds(concept, theirs, vocabulary),
+        covered_by=() if same else tuple(name for name in nearest if name in spoken),
+        doubted_by=tuple(name for name in above if name not in spoken) if same else (),
+    )
 
 
 def read_mapping(path: Path, source: LabelSet, target: LabelSet, vocabulary: Vocabulary) -> LabelMapping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from cxr.errors import ConfigError
@@ -28,7 +29,9 @@ def find_format(reference: str, base: Path) -> Path:
     for candidate in (SHIPPED / folder / f"{name or 'table'}.yaml", base / Path(reference).expanduser()):
         if candidate.is_file() and candidate.name != "labels.yaml":
             return candidate.resolve()
-    raise ConfigError(f"no such file: {base / reference}; the shipped layouts are {', '.join(shipped_formats())}")
+    close = difflib.get_close_matches(reference, shipped_formats(), n=1)
+    hint = f"; did you mean {close[0]}?" if close else f"; the shipped layouts are {', '.join(shipped_formats())}"
+    raise ConfigError(f"no such file: {base / reference}{hint}")
 
 
 def shipped_formats() -> list[str]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxr.errors import DataError
-from cxr.manifest import Manifest
+from cxr.manifest import SPLITS, Manifest
 from cxr.split.draw import Rows, divide
 from cxr.split.people import People
 from cxr.split.split import Split, named, split_of
@@ -45,7 +45,25 @@ def read_split(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: not a split that cxr has written: its first line is missing")
     if mark.removeprefix(_MARK).strip() != _digest(text):
         raise DataError(f"{path}: the split was changed after it was written; take it from the run that made it")
-    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)[_COLUMNS]
+    if text.partition("\n")[0].strip() != ",".join(_COLUMNS):
+        raise DataError(f"{path}: not a split that cxr has written: its columns are not {', '.join(_COLUMNS)}")
+    try:
+        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except pd.errors.ParserError as error:
+        raise DataError(f"{path}: not a split that cxr has written: it is no table") from error
+    _check(path, frame)
+    return frame
+
+
+def _check(path: Path, frame: pd.DataFrame) -> None:
+    """A file whose digest was made anew may say anything."""
+    if not len(frame) or not frame["split"].isin(SPLITS).all():
+        raise DataError(f"{path}: an image stands on none of the sides {', '.join(SPLITS)}")
+    if frame["image_id"].duplicated().any():
+        raise DataError(f"{path}: an image stands twice")
+    sides = frame.drop_duplicates(["patient_id", "split"])["patient_id"]
+    if sides.duplicated().any():
+        raise DataError(f"{path}: patients stand on more than one side: {named(sides[sides.duplicated()])}")
 
 
 def _digest(text: str) -> str:
@@ -53,7 +71,14 @@ def _digest(text: str) -> str:
 
 
 def frozen_split(
-    manifest: Manifest, people: People, frozen: pd.DataFrame, new: NewPatients, shares: Mapping[str, float], seed: int
+    manifest: Manifest,
+    people: People,
+    frozen: pd.DataFrame,
+    new: NewPatients,
+    shares: Mapping[str, float],
+    seed: int,
+    *,
+    alike: bool = True,
 ) -> Split:
     """The split of a file, for a manifest that may have new images.
 
@@ -66,10 +91,14 @@ def frozen_split(
         new: what becomes of persons whom the file does not know.
         shares: of the images for each side, for a draw.
         seed: of a draw.
+        alike: see `split_of`.
 
     Raises:
-        DataError: there are new patients and they are refused, or the file has one person on two sides.
+        DataError: there are new patients and they are refused, the file has none of the images, or it has one person on two
+            sides.
     """
+    if absent(manifest, frozen) == len(frozen):
+        raise DataError("split.frozen: it has none of these images; it is the split of other ones")
     sides = _known(manifest, people, frozen)
     unknown = np.flatnonzero(sides == "")
     if len(unknown) and new == "refuse":
@@ -78,7 +107,7 @@ def frozen_split(
         raise DataError(f"split.frozen: {told}; split.new_patients says what becomes of such")
     if len(unknown):
         sides[unknown] = "train" if new == "train" else _drawn(manifest, people, unknown, shares, seed)
-    return split_of(manifest, sides)
+    return split_of(manifest, sides, alike=alike)
 
 
 def _drawn(manifest: Manifest, people: People, rows: Rows, shares: Mapping[str, float], seed: int) -> npt.NDArray[np.object_]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class OfficialNames:
     """Published lists.
 
     Args:
-        train, test: image names without folder and suffix.
+        train, test: image names, see `read_list`.
         val: the same; None where validation is to be drawn from `train`.
     """
 
@@ -34,7 +34,9 @@ class OfficialNames:
         return [side for side, names in lists.items() if name in names]
 
 
-def official_split(manifest: Manifest, people: People, lists: OfficialNames, val_fraction: float, seed: int) -> Split:
+def official_split(
+    manifest: Manifest, people: People, lists: OfficialNames, val_fraction: float, seed: int, *, alike: bool = True
+) -> Split:
     """A split that honours published lists.
 
     Args:
@@ -43,6 +45,7 @@ def official_split(manifest: Manifest, people: People, lists: OfficialNames, val
         lists: what is published.
         val_fraction: share of the images of the list for training that validate, where no list says which.
         seed: of the draw.
+        alike: see `split_of`.
 
     Raises:
         DataError: an image is on no list or on two, or a patient is.
@@ -60,11 +63,15 @@ def official_split(manifest: Manifest, people: People, lists: OfficialNames, val
         development = np.flatnonzero(sides == "train")
         shares = {"train": 1 - val_fraction, "val": val_fraction}
         sides[development] = divide(manifest, people, development, shares, seed)
-    return split_of(manifest, sides)
+    return split_of(manifest, sides, alike=alike)
 
 
-def read_list(path: Path) -> frozenset[str]:
-    """Image names without folder and suffix, from a list with one a line.
+def read_list(path: Path, key_of: Callable[[str], str]) -> frozenset[str]:
+    """Image names from a list with one a line.
+
+    Args:
+        path: the list.
+        key_of: what is compared of a name, see `cxr.ingest.table.layout.TableFormat.key_of`.
 
     Raises:
         DataError: the list is empty, or no text.
@@ -73,7 +80,7 @@ def read_list(path: Path) -> frozenset[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: the list is no text in UTF-8") from error
-    names = frozenset(PurePosixPath(line.strip()).stem for line in lines if line.strip())
+    names = frozenset(key_of(line) for line in lines if line.strip())
     if not names:
         raise DataError(f"{path}: the list is empty")
     return names

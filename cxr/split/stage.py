@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.config import SplitStage
+from cxr.config_sources import OfficialFiles
+from cxr.ingest.table.layout import read_format
 from cxr.manifest import SPLITS, Manifest, read_manifest
 from cxr.profile import log_dataset
 from cxr.split.balance import balance
@@ -44,20 +46,32 @@ def run(config: SplitStage, context: StageContext) -> StageResult:
 
 
 def _split(config: SplitStage, manifest: Manifest, people: People) -> Split:
-    how, seed = config.split, config.seed
+    how, seed, alike = config.split, config.seed, config.split.alike == "refuse"
     if config.official is not None:
-        return official_split(manifest, people, _lists(config), how.val_fraction, seed)
+        return official_split(manifest, people, _lists(config.official), how.val_fraction, seed, alike=alike)
     if how.frozen is not None:
-        return frozen_split(manifest, people, read_split(how.frozen), how.new_patients, how.shares, seed)
+        return frozen_split(manifest, people, read_split(how.frozen), how.new_patients, how.shares, seed, alike=alike)
     if how.folds is not None:
         return folded_split(manifest, people, how.folds, how.fold, how.val_fraction, seed)
     return drawn_split(manifest, people, how.shares, seed)
 
 
-def _lists(config: SplitStage) -> OfficialNames:
-    files = config.official
-    assert files is not None
-    return OfficialNames(read_list(files.train_val), read_list(files.test), read_list(files.val) if files.val else None)
+def check(config: SplitStage) -> None:
+    """Refuse lists and a frozen split that cannot be read, before the result of the last run is cleared.
+
+    Raises:
+        DataError: as `run` raises them.
+    """
+    if config.official is not None:
+        _lists(config.official)
+    if config.split.frozen is not None:
+        read_split(config.split.frozen)
+
+
+def _lists(files: OfficialFiles) -> OfficialNames:
+    key_of = read_format(files.format).key_of
+    val = read_list(files.val, key_of) if files.val else None
+    return OfficialNames(read_list(files.train_val, key_of), read_list(files.test, key_of), val)
 
 
 def _write(manifest: Manifest, sides: tuple[str, ...], path: Path) -> None:

@@ -146,6 +146,10 @@ def test_a_label_that_names_no_concept_is_refused():
         ({"covers": ("A",), "complete": True}, "positive where A is, and negative where all of these are"),
         ({"covered_by": ("C",)}, "negative where C is, and no kind of it is positive"),
         ({"same": ("A",), "covers": ("B",)}, "the same as A; positive where B is"),
+        (
+            {"same": ("A",), "doubted_by": ("B", "C")},
+            "the same as A; unknown instead of negative where B or C is positive, and no kind of it is",
+        ),
     ],
 )
 def test_each_rule_of_a_mapping_is_told_in_words(rule, told):

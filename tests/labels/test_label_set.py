@@ -13,6 +13,7 @@ from cxr.labels.values import BLANK, NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
 
 SHIPPED_SETS = sorted(path.parent.name for path in SHIPPED.glob("*/labels.yaml"))
 CODES = (NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN)
+POLICIES = "it must be 'ignore', 'negative' or 'positive', or a number from 0 to 1"
 
 
 def one(**policy) -> LabelSet:
@@ -110,17 +111,20 @@ def test_any_text_is_found_only_as_a_whole_name(text):
         ([{"name": "A", "parent": "A"}], "A is its own ancestor"),
         ([{"name": "A", "parent": "B"}, {"name": "B", "parent": "A"}], "its own ancestor"),
         ([{"name": "A", "parent": "B"}, {"name": "B", "parent": "C"}, {"name": "C", "parent": "B"}], "B is its own ancestor"),
-        ([{"name": "A", "uncertain": "maybe"}], "labels.0.uncertain"),
-        ([{"name": "A", "uncertain": 1.5}], "labels.0.uncertain"),
-        ([{"name": "A", "blank": "positive"}], "labels.0.blank"),
-        ([{"name": "A", "synonym": ["X"]}], "labels.0.synonym"),
-        ([{"name": ""}], "labels.0.name"),
+        ([{"name": "A", "uncertain": "maybe"}], f"uncertain of A is 'maybe'; {POLICIES}"),
+        ([{"name": "A", "uncertain": 1.5}], f"uncertain of A is 1.5; {POLICIES}"),
+        ([{"name": "A", "uncertain": "0.5"}], f"uncertain of A is '0.5'; {POLICIES}"),
+        ([{"name": "A", "uncertain": False}], f"uncertain of A is False; {POLICIES}"),
+        ([{"name": "A", "uncertain": True}], f"uncertain of A is True; {POLICIES}"),
+        ([{"name": "A", "blank": "positive"}], "blank of A is 'positive'; it must be 'unknown' or 'negative'"),
+        ([{"name": "A", "synonym": ["X"]}], "unknown key; did you mean synonyms?"),
+        ([{"name": ""}], "name of "),
         ([], "labels"),
         ([{"name": "A", "excludes": ["B"]}], "A excludes 'B', which is no other label of this set"),
         ([{"name": "A", "excludes": ["A"]}], "A excludes 'A', which is no other label of this set"),
         ([{"name": "A", "excludes": ["b"]}, {"name": "B"}], "A excludes 'b', which is no other label"),
-        ([{"name": "A", "excludes": "B"}, {"name": "B"}], "labels.0.excludes"),
-        ([{"name": "A", "concept": ["x"]}], "labels.0.concept"),
+        ([{"name": "A", "excludes": "B"}, {"name": "B"}], "excludes of A must be a list"),
+        ([{"name": "A", "concept": ["x"]}], "must be a text"),
     ],
 )
 def test_wrong_label_set_is_refused_with_its_file_and_reason(tmp_path, labels, message):
@@ -129,6 +133,13 @@ def test_wrong_label_set_is_refused_with_its_file_and_reason(tmp_path, labels, m
         read_label_set(path)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("word", ["no", "yes", "off", "true"])
+def test_a_policy_that_yaml_reads_as_a_truth_value_is_refused_and_not_taken_for_0_or_1(tmp_path, word):
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nlabels:\n  - {{name: A, uncertain: {word}}}\n")
+    with pytest.raises(ConfigError, match=rf"mine\.yaml: uncertain of A is (True|False); {POLICIES}"):
+        read_label_set(tmp_path / "mine.yaml")
 
 
 def test_name_and_synonym_that_are_one_text_are_no_ambiguity(tmp_path):

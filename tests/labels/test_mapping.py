@@ -39,8 +39,8 @@ ANATOMY = Vocabulary.model_validate(
 )
 
 
-def labels(*names, title="labels"):
-    return LabelSet(name=title, labels=tuple(Label(name=name) for name in names))
+def labels(*names, title="labels", blank="unknown"):
+    return LabelSet(name=title, labels=tuple(Label(name=name, blank=blank) for name in names))
 
 
 def codes(*rows):
@@ -51,8 +51,9 @@ def text(found):
     return ["".join(WRITTEN[code] for code in row) for row in found]
 
 
-def derived(source, target):
-    return derive_mapping(labels(*source), labels(*target), ANATOMY)
+def derived(source, target, blank="unknown"):
+    """The derived mapping; `blank` is the policy of the source, which tells whether its 0 was said."""
+    return derive_mapping(labels(*source, blank=blank), labels(*target), ANATOMY)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +66,16 @@ def derived(source, target):
         ({"covers": ("A", "B")}, {}, ["?1-?", "1111", "-1--", "?1-?"]),
         ({"covers": ("A", "B"), "complete": True}, {}, ["01-?", "1111", "-1--", "?1-?"]),
         ({"covered_by": ("A",)}, {}, ["0000", "????", "????", "????"]),
-        ({"covered_by": ("A", "B")}, {}, ["0000", "0???", "0???", "0???"]),
+        ({"covered_by": ("A", "B")}, {}, ["0??0", "????", "????", "0???"]),
         ({"covered_by": ("A",)}, {"A": ("B",)}, ["0?00", "????", "????", "????"]),
         ({"same": ("A",), "covers": ("B",)}, {}, ["0100", "1111", "-1--", "?1-?"]),
         ({"same": ("A",), "covers": ("B",)}, {"A": ("B",)}, ["0100", "1111", "-1--", "?1-?"]),
         ({"same": ("A",), "covered_by": ("B",)}, {}, ["0000", "1111", "----", "0???"]),
         ({"covers": ("A",), "covered_by": ("B",)}, {}, ["0???", "1111", "----", "0???"]),
         ({"covers": ("A",), "covered_by": ("B",)}, {"B": ("A",)}, ["0???", "1111", "----", "0???"]),
+        ({"same": ("A",), "doubted_by": ("B",)}, {}, ["0?00", "1111", "----", "????"]),
+        ({"same": ("A",), "doubted_by": ("B",)}, {"B": ("A",)}, ["0?00", "1111", "----", "????"]),
+        ({"doubted_by": ("A", "B")}, {}, ["????"] * 4),
         ({"complete": True}, {}, ["????"] * 4),
     ],
 )
@@ -119,6 +123,41 @@ def test_of_several_general_labels_the_nearest_speaks():
 def test_where_a_label_of_the_same_meaning_is_no_general_one_speaks():
     mapping = derived(["Opacity", "Mass"], ["Mass"])
     assert text(mapping.apply(codes("0?", "00", "01"))) == ["?", "0", "1"]
+
+
+def test_of_two_general_labels_a_negative_one_speaks_only_where_the_other_does_not_object():
+    vocabulary = Vocabulary.model_validate(
+        {"concepts": [{"name": "bone"}, {"name": "break"}, {"name": "rib", "kind_of": ["bone", "break"]}]}
+    )
+    mapping = derive_mapping(labels("Bone", "Break"), labels("Rib"), vocabulary)
+    assert mapping.rules["Rib"] == Rule(covered_by=("Bone", "Break"))
+    assert text(mapping.apply(codes("00", "0?", "01", "0-", "10", "-0"))) == ["0", "0", "?", "?", "?", "?"]
+
+
+def test_a_general_label_that_was_not_mentioned_says_nothing_of_its_kinds():
+    """A reader who writes 'mass' does not write 'opacity', so an opacity that was not written is no absence of a nodule."""
+    mapping = derived(["Opacity"], ["Mass", "Nodule"], blank="negative")
+    assert mapping.unreached == ("Mass", "Nodule")
+    assert text(mapping.apply(codes("0", "1"))) == ["??", "??"]
+
+
+def test_each_general_label_has_a_policy_of_its_own():
+    source = LabelSet(name="theirs", labels=(Label(name="Abnormal"), Label(name="Opacity", blank="negative")))
+    mapping = derive_mapping(source, labels("Opacity", "Mass"), ANATOMY)
+    assert mapping.rules == {"Opacity": Rule(same=("Opacity",))}  # Abnormal was said, and is not doubted by
+
+
+def test_a_general_finding_without_a_kind_leaves_open_which_kind_it_is_where_none_was_mentioned():
+    mapping = derived(["Opacity", "Mass", "Nodule"], ["Mass"], blank="negative")
+    assert mapping.rules["Mass"] == Rule(same=("Mass",), doubted_by=("Opacity",))
+    told = codes("100", "101", "110", "000", "?00", "-00", "1-0", "10-", "1?0")
+    assert text(mapping.apply(told)) == ["?", "0", "1", "0", "0", "0", "-", "?", "?"]
+
+
+def test_a_general_finding_leaves_what_was_said_of_its_kinds_alone():
+    mapping = derived(["Opacity", "Mass"], ["Mass"])
+    assert mapping.rules["Mass"] == Rule(same=("Mass",))
+    assert text(mapping.apply(codes("10"))) == ["0"]
 
 
 def test_what_has_nothing_in_common_is_unknown():
@@ -213,6 +252,45 @@ def test_unknown_never_becomes_negative(pair):
     found = mapping.apply(told)
     assert not (found == NEGATIVE).any()
     assert (found[0] == UNKNOWN).all()
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_a_positive_label_never_becomes_a_negative_one_of_its_concept_or_of_a_more_general_one(pair):
+    """Image by image one label is positive and the rest negative, as in a list of findings."""
+    source, target = (SETS[name] for name in pair)
+    found = MAPPINGS[pair].apply(np.eye(len(source.names), dtype=np.int8))
+    ours = concepts_of(target)
+    for row, concept in zip(found, concepts_of(source), strict=True):
+        implied = np.isin(ours, [concept, *SHARED.above(concept)])
+        assert (row[implied] == POSITIVE).all()
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair[0] != pair[1]], ids="-".join)
+def test_a_positive_label_leaves_open_which_of_its_kinds_it_is_where_none_was_mentioned(pair):
+    """Of the kinds right below it: no other label of the source stands between."""
+    source, target = (SETS[name] for name in pair)
+    theirs = concepts_of(source)
+    found = MAPPINGS[pair].apply(np.eye(len(source.names), dtype=np.int8))
+    for row, label, concept in zip(found, source.labels, theirs, strict=True):
+        for code, kind in zip(row, concepts_of(target), strict=True):
+            above = SHARED.above(kind)
+            between = any(other in above and concept in SHARED.above(other) for other in theirs)
+            if label.blank == "negative" and concept in above and not between:
+                assert code != NEGATIVE, (label.name, kind)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_what_was_only_not_mentioned_makes_nothing_negative_but_what_means_the_same(pair):
+    source, target = (SETS[name] for name in pair)
+    generator = np.random.default_rng(2)
+    blank = np.array([label.blank == "negative" for label in source.labels])
+    told = generator.choice(np.array([POSITIVE, UNCERTAIN, UNKNOWN], np.int8), (100, len(blank)), p=[0.05, 0.05, 0.9])
+    told[blank & (generator.random(told.shape) < 0.8)] = NEGATIVE
+    told[0] = np.where(blank, NEGATIVE, UNKNOWN)
+    found, theirs = MAPPINGS[pair].apply(told), np.array(concepts_of(source))
+    for column, concept in zip(found.T, concepts_of(target), strict=True):
+        said = (told[:, theirs == concept] == NEGATIVE).any(axis=1)
+        assert said[column == NEGATIVE].all(), concept
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)

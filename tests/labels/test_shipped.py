@@ -48,7 +48,7 @@ def test_layout_of_ones_own_is_found_by_its_path(tmp_path):
 
 @pytest.mark.parametrize("name", ["nih41", "nih14/none", "vindr/labels", "labels", "", "/"])
 def test_unknown_layout_is_refused_with_those_that_there_are(name, tmp_path):
-    with pytest.raises(ConfigError, match=r"no such file: .*; the shipped layouts are chexpert, .*vindr/boxes"):
+    with pytest.raises(ConfigError, match=r"no such file: .*; (did you mean|the shipped layouts are chexpert, .*vindr/boxes)"):
         find_format(name, tmp_path)
 
 

@@ -143,3 +143,32 @@ def test_all_112120_official_rows_are_imported_in_seconds_with_exact_counts(here
     record = json.loads((here / "out/stage.json").read_text())
     assert record["counts"]["rows_without_image"] == 0
     assert took < 30  # a busy machine; benchmarks/label_tables.py measures it
+
+
+def test_a_wrong_table_does_not_cost_the_last_good_result(here, command):
+    assert _import(command, "--key", "key").code == 0
+    before = {path.name: path.read_bytes() for path in (here / "out").iterdir() if path.is_file()}
+    with (here / "table.csv").open("a") as table:
+        table.write("1.2.77.5,7,0\n")
+    assert _import(command, "--key", "key").code == 2
+    assert {path.name: path.read_bytes() for path in (here / "out").iterdir() if path.is_file()} == before
+
+
+def test_a_file_of_the_users_own_in_the_folder_is_never_deleted(here, command):
+    good = (here / "table.csv").read_text()
+    with (here / "table.csv").open("a") as table:
+        table.write("1.2.77.5,7,0\n")
+    assert _import(command, "--key", "key").code == 2
+    (here / "out/mended.csv").write_text(good)
+    assert "lies in --out" in _import(command, "--key", "key", table="out/mended.csv").err
+    (here / "table.csv").write_text(good)
+    assert "holds 'mended.csv', which no stage wrote" in _import(command, "--key", "key").err
+    assert (here / "out/mended.csv").read_text() == good
+
+
+def test_rows_lead_from_an_image_of_the_audit_back_to_the_table(here, command):
+    assert _import(command, "--key", "key").code == 0
+    rows = pd.read_csv(here / "out/rows.csv").set_index("image_id")["table_row"]
+    frame = read_manifest(here / "out/manifest.parquet").frame
+    uncertain = frame.loc[frame["Effusion"] == "uncertain", "image_id"].item()
+    assert rows[uncertain] == 3

@@ -50,8 +50,8 @@ def file(known, tmp_path):
     return tmp_path / "split.csv"
 
 
-def again(manifest, frozen, new="refuse", seed=0):
-    return frozen_split(manifest, people_of(manifest), frozen, new, SHARES, seed)
+def again(manifest, frozen, new="refuse", seed=0, **rest):
+    return frozen_split(manifest, people_of(manifest), frozen, new, SHARES, seed, **rest)
 
 
 def test_a_split_is_read_back_as_it_was_written(known, file):
@@ -78,7 +78,7 @@ name = odd | st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1,
 @given(names=st.lists(name, min_size=3, max_size=12, unique=True))
 def test_any_name_is_read_back_as_it_was_written(tmp_path_factory, names):
     sides = [SPLITS[index % 3] for index in range(len(names))]
-    split = Split(pd.DataFrame({"image_id": names, "patient_id": names, "pixel_sha256": "", "split": sides}))
+    split = Split(pd.DataFrame({"image_id": names, "patient_id": names, "pixel_sha256": "", "alike": "", "split": sides}))
     path = tmp_path_factory.getbasetemp() / "names.csv"
     write_split(split, path)
     assert read_split(path).to_numpy().tolist() == split.frame[["image_id", "patient_id", "split"]].to_numpy().tolist()
@@ -106,6 +106,26 @@ def test_no_byte_can_be_changed(file):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ change]) + whole[place + 1 :])
         with pytest.raises(DataError, match=r"not a split that cxr has written|changed after it was written"):
             read_split(file)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("image_id,patient_id,split\ni1,p1,train\ni2,p2,val\ni1,p1,train\n", "an image stands twice"),
+        ("image_id,patient_id,split\ni1,p1,train\ni2,p2,val\ni3,p1,test\n", "patients stand on more than one side: p1$"),
+        ("image_id,patient_id,split\ni1,p1,train\ni2,p2,Val\n", "none of the sides train, val, test"),
+        ("image_id,patient_id,split\ni1,p1,train\ni2,p2\n", "none of the sides train, val, test"),
+        ("image_id,patient_id,split\n", "none of the sides train, val, test"),
+        ("image_id,patient_id,side\ni1,p1,train\n", "its columns are not image_id, patient_id, split"),
+        ("patient_id,image_id,split\np1,i1,train\n", "its columns are not image_id, patient_id, split"),
+        ("", "its columns are not image_id, patient_id, split"),
+    ],
+)
+def test_a_file_whose_digest_was_made_anew_is_refused_where_it_is_no_split(tmp_path, rows, message):
+    digest = hashlib.sha256(rows.encode()).hexdigest()
+    (tmp_path / "mine.csv").write_text(f"# cxr split, sha256 of what follows: {digest}\n{rows}")
+    with pytest.raises(DataError, match=rf"mine\.csv: .*{message}"):
+        read_split(tmp_path / "mine.csv")
 
 
 def test_a_file_that_was_rewritten_with_other_line_ends_or_a_mark_in_front_is_the_same(known, file):
@@ -170,14 +190,13 @@ def test_new_patients_are_drawn_in_the_shares_of_a_new_split_and_the_known_ones_
     assert grown[0].digest == grown[1].digest != grown[2].digest
 
 
-@pytest.mark.parametrize("new", ["train", "draw"])
-def test_images_of_which_none_is_known_are_new_patients_all(cohort, file, new):
-    manifest = cohort(patients(50, 80), image_id=[f"n:{index}" for index in range(60)])
-    if new == "train":
-        with pytest.raises(DataError, match="no image in 'val'"):
-            again(manifest, read_split(file), new)
-    else:
-        assert set(again(manifest, read_split(file), new).frame["split"]) == set(SPLITS)
+@pytest.mark.parametrize("new", ["refuse", "train", "draw"])
+@pytest.mark.parametrize("first", [0, 50])
+def test_a_file_that_has_none_of_the_images_is_another_data_sets_and_refused(cohort, file, new, first):
+    """Also where patients have the same names by chance."""
+    manifest = cohort(patients(first, first + 30), image_id=[f"n:{index}" for index in range(60)])
+    with pytest.raises(DataError, match=r"^split\.frozen: it has none of these images"):
+        again(manifest, read_split(file), new)
 
 
 def test_few_new_patients_are_drawn_by_chance_each_for_itself(cohort, known, file):
@@ -221,11 +240,15 @@ def test_known_patients_of_different_sides_with_the_same_pixels_are_refused_by_n
         again(united(cohort, patients(0, 20), "pixel_sha256", one, other), read_split(file), "draw")
 
 
-def test_known_patients_who_look_alike_stay_where_the_file_has_them(cohort, known, file):
-    """As official lists may have them: the stage warns, and what was frozen stays frozen."""
+def test_known_patients_of_different_sides_who_look_alike_are_refused_by_name_unless_that_is_allowed(cohort, known, file):
+    """Where it is allowed the stage warns, and what was frozen stays frozen."""
     sides = known.frame["split"].to_numpy()
     one, other = int(np.flatnonzero(sides == "train")[0]), int(np.flatnonzero(sides == "test")[0])
-    grown = again(united(cohort, patients(0, 20), "alike", one, other), read_split(file))
+    manifest = united(cohort, patients(0, 20), "alike", one, other)
+    named = ", ".join(known.frame["patient_id"].iloc[sorted((one, other))])
+    with pytest.raises(DataError, match=rf"looks like one on another side \(see split\.alike\): {named}$"):
+        again(manifest, read_split(file))
+    grown = again(manifest, read_split(file), alike=False)
     assert (grown.frame["split"].to_numpy() == sides).all()
 
 

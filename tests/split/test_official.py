@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from cxr.errors import DataError
+from cxr.ingest.table.layout import read_format
+from cxr.labels.shipped import SHIPPED
 from cxr.manifest import SPLITS, Manifest
 from cxr.split.official import OfficialNames, official_split, read_list
 from cxr.split.people import people_of
@@ -24,8 +26,8 @@ def names(start, stop):
     return frozenset(f"{index:04d}" for index in range(start, stop))
 
 
-def split(manifest, train, test, val=None, fraction=0.25, seed=0):
-    return official_split(manifest, people_of(manifest), OfficialNames(train, test, val), fraction, seed)
+def split(manifest, train, test, val=None, fraction=0.25, seed=0, **rest):
+    return official_split(manifest, people_of(manifest), OfficialNames(train, test, val), fraction, seed, **rest)
 
 
 def by_side(found):
@@ -90,6 +92,15 @@ def test_lists_that_put_one_image_under_two_names_on_two_sides_are_refused_by_na
         split(doubled, names(0, 40), names(40, 60))
 
 
+def test_lists_that_tear_pictures_that_look_alike_are_refused_by_name_unless_that_is_allowed(cohort):
+    alike = cohort.frame["alike"].mask(cohort.frame["image_id"].isin(["t:0003", "t:0050"]), "one")
+    torn = Manifest(cohort.frame.assign(alike=alike), cohort.label_names)
+    with pytest.raises(DataError, match=r"looks like one on another side \(see split\.alike\): p1, p25$"):
+        split(torn, names(0, 40), names(40, 60))
+    sides = by_side(split(torn, names(0, 30), names(40, 60), names(30, 40), alike=False))
+    assert sides == {"train": names(0, 30), "val": names(30, 40), "test": names(40, 60)}
+
+
 def test_validation_that_is_drawn_does_not_tear_a_person_with_two_ids(cohort):
     alike = cohort.frame["alike"].where(~cohort.frame["patient_id"].isin([f"p{index}" for index in range(15)]), "one")
     chained = Manifest(cohort.frame.assign(alike=alike), cohort.label_names)  # half of the list for training
@@ -98,19 +109,33 @@ def test_validation_that_is_drawn_does_not_tear_a_person_with_two_ids(cohort):
         assert frame["split"].iloc[:30].nunique() == 1
 
 
-def test_a_list_has_a_name_a_line_without_folder_and_suffix(tmp_path):
+def key_of(layout):
+    return read_format(SHIPPED / layout / "table.yaml").key_of
+
+
+def test_a_list_of_file_names_has_a_name_a_line_without_folder_and_suffix(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("\ufeffimages/0001.png\r\n0002.v2.jpeg \n\n  0003\n".encode())
-    assert read_list(path) == {"0001", "0002.v2", "0003"}
+    assert read_list(path, key_of("nih14")) == {"0001", "0002.v2", "0003"}
+
+
+def test_a_list_names_images_as_the_table_of_its_layout_does(tmp_path):
+    """CheXpert's images are told apart by their folders; by the file alone nearly all of them are view1_frontal."""
+    path = tmp_path / "list.txt"
+    path.write_text(
+        "CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg\n./train/patient00002/study1/view1_frontal.jpg\n"
+    )
+    expected = {f"train/patient0000{number}/study1/view1_frontal" for number in (1, 2)}
+    assert read_list(path, key_of("chexpert")) == expected
 
 
 def test_an_empty_list_is_refused(tmp_path):
     (tmp_path / "list.txt").write_text("\n \n")
     with pytest.raises(DataError, match=r"list\.txt: the list is empty"):
-        read_list(tmp_path / "list.txt")
+        read_list(tmp_path / "list.txt", str.strip)
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"PAR1\xff\xfe\x00")
     with pytest.raises(DataError, match=r"list\.txt: the list is no text"):
-        read_list(tmp_path / "list.txt")
+        read_list(tmp_path / "list.txt", str.strip)

@@ -9,6 +9,7 @@ import pytest
 from cxr.config import SplitConfig, SplitStage
 from cxr.config_sources import OfficialFiles
 from cxr.errors import DataError
+from cxr.labels.shipped import SHIPPED
 from cxr.manifest import SPLITS, Manifest, read_manifest
 from cxr.split import stage
 from cxr.split.balance import balance
@@ -16,6 +17,8 @@ from cxr.split.frozen import read_split
 from cxr.split.people import people_of
 from cxr.split.split import split_digest
 from cxr.stage import StageContext
+
+NIH = SHIPPED / "nih14" / "table.yaml"
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def lists(tmp_path):
     """Writes published lists of the ranges of images given."""
 
     def write(train_val, test, val=None):
-        paths = {"train_val": tmp_path / "train.txt", "test": tmp_path / "test.txt", "val": None}
+        paths = {"train_val": tmp_path / "train.txt", "test": tmp_path / "test.txt", "val": None, "format": NIH}
         if val is not None:
             paths["val"] = tmp_path / "val.txt"
         for name, images in {"train_val": train_val, "test": test, "val": val}.items():
@@ -164,16 +167,32 @@ def test_many_united_patients_are_counted_and_the_first_are_named(context):
     assert warning.endswith("...")
 
 
-def test_persons_whom_the_official_lists_tear_are_counted(context, lists):
+def test_persons_whom_the_official_lists_tear_stop_the_stage_or_are_counted_where_that_is_allowed(context, lists):
     change(context, alike={0: "x", 40: "x", 2: "y", 4: "y"})
-    warnings = stage.run(config(lists(range(40), range(40, 60))), context).warnings
+    official = lists(range(40), range(40, 60))
+    with pytest.raises(DataError, match=r"looks like one on another side \(see split\.alike\): t:p0, t:p20$"):
+        stage.run(config(official), context)
+    assert not list(context.folder.iterdir())
+    warnings = stage.run(config(official, alike="allow"), context).warnings
     assert any(warning.startswith("1 times such patients stand on more than one side") for warning in warnings)
+    assert read_manifest(context.folder / "test.parquet").frame["image_id"].tolist() == [f"t:{i:04d}" for i in range(40, 60)]
 
 
-def test_official_lists_with_the_same_pixels_on_two_sides_stop_the_stage(context, lists):
+def test_persons_whom_a_frozen_split_tears_stop_the_stage_or_are_counted_where_that_is_allowed(context, frozen):
+    before = read_split(frozen)["split"]
+    change(context, alike={int(before[before == side].index[0]): "x" for side in ("train", "test")})
+    with pytest.raises(DataError, match=r"2 patients have a picture that looks like one on another side"):
+        stage.run(config(frozen=frozen), context)
+    warnings = stage.run(config(frozen=frozen, alike="allow"), context).warnings
+    assert any(warning.startswith("1 times such patients stand on more than one side") for warning in warnings)
+    assert (context.folder / "split.csv").read_bytes() == frozen.read_bytes()
+
+
+@pytest.mark.parametrize("alike", ["refuse", "allow"])
+def test_official_lists_with_the_same_pixels_on_two_sides_stop_the_stage(context, lists, alike):
     change(context, pixel_sha256={0: "x", 40: "x"})
     with pytest.raises(DataError, match="2 patients share an image with another side: t:p0, t:p20"):
-        stage.run(config(lists(range(40), range(40, 60))), context)
+        stage.run(config(lists(range(40), range(40, 60)), alike=alike), context)
     assert not list(context.folder.iterdir())
 
 
@@ -210,3 +229,33 @@ def test_a_split_of_this_run_can_be_frozen_again_and_again(context, frozen, tmp_
     second = (context.folder / "split.csv").rename(tmp_path / "second.csv")
     stage.run(config(frozen=second), context)
     assert (context.folder / "split.csv").read_bytes() == second.read_bytes()
+
+
+def test_what_can_be_read_passes_the_check_before_a_run(way):
+    stage.check(way)
+
+
+@pytest.mark.parametrize("name", ["train.txt", "val.txt", "test.txt"])
+def test_a_list_that_cannot_be_read_is_refused_before_a_run(lists, tmp_path, name):
+    official = lists(range(30), range(40, 60), range(30, 40))
+    (tmp_path / name).write_text("\n")
+    with pytest.raises(DataError, match=f"{name}: the list is empty"):
+        stage.check(config(official))
+
+
+def test_a_frozen_split_that_was_changed_is_refused_before_a_run(frozen):
+    frozen.write_text(frozen.read_text().replace(",test\n", ",val\n", 1))
+    with pytest.raises(DataError, match="changed after it was written"):
+        stage.check(config(frozen=frozen))
+
+
+def test_official_lists_name_images_as_their_layout_does(context, tmp_path):
+    """Names that differ by their folder only: the layout says that the folder counts."""
+    keys = [f"train/patient{index // 2}/study{index % 2}/view1_frontal" for index in range(60)]
+    change(context, source_name={row: f"t:{key}" for row, key in enumerate(keys)})
+    for name, part in {"train": keys[:40], "test": keys[40:]}.items():
+        (tmp_path / f"{name}.txt").write_text("".join(f"CheXpert-v1.0/{key}.jpg\n" for key in part))
+    layout = SHIPPED / "chexpert" / "table.yaml"
+    official = OfficialFiles(train_val=tmp_path / "train.txt", val=None, test=tmp_path / "test.txt", format=layout)
+    stage.run(config(official), context)
+    assert read_manifest(context.folder / "test.parquet").frame["source_name"].tolist() == [f"t:{key}" for key in keys[40:]]

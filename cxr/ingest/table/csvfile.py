@@ -48,7 +48,7 @@ class CsvFile:
         first = next(self._rows(), None)
         if first is None:
             raise DataError(f"{path}: cannot be read as a CSV table: it has no rows")
-        self.header = first[1]
+        self.header = [cell.strip() for cell in first[1]]
         if len(self.header) == 1 and ";" in self.header[0]:
             raise DataError(f"{path}: the columns are separated by semicolons; save the table with commas")
         twice = next((name for name, count in Counter(self.header).items() if name and count > 1), None)

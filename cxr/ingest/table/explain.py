@@ -48,9 +48,9 @@ _KEYS = {
     "AccessionNumber": "with the AccessionNumber of the DICOM file; all images of the study get the labels",
 }
 _AGREEMENT = {
-    "majority": "positive where most of those who say yes or no say yes, negative where most say no, else uncertain",
+    "majority": "positive where more than half of them say yes, negative where more than half say no, else uncertain",
     "unanimous": "positive where all say yes, negative where all say no, else uncertain",
-    "any": "positive where one of them says yes, negative where all say no",
+    "any": "positive where one of them says yes, negative where all say no, else uncertain",
 }
 
 

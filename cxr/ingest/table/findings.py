@@ -169,7 +169,7 @@ class ListReader(CellReader):
         if others:
             self._left_out[cell] = others
         # no finding at all is said of every label; a finding that is not listed is only blank, or not even that
-        codes = self._all(UNKNOWN if unsaid else BLANK) if named or not nothing else self._all(NEGATIVE)
+        codes = self._all(UNKNOWN if unsaid else NEGATIVE if nothing and not named else BLANK)
         for entry, label in found.items():
             if label is not None:
                 codes[self._places(label)] = UNCERTAIN if named and entry in nothing else POSITIVE

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cxr.errors import ConfigError
+from cxr.invalid import problem_of
 from cxr.section import Section
 from cxr.yamlfile import read_mapping
 
@@ -21,6 +22,8 @@ def _compiles(text: str) -> str:
         raise ValueError(f"no regular expression: {error}") from error
     return text
 
+
+_SUFFIXES = frozenset(["png", "jpg", "jpeg", "jp2", "j2k", "tif", "tiff", "bmp", "webp", "dcm", "dicom", "dic", "ima", "gz"])
 
 Pattern = Annotated[str, AfterValidator(_compiles)]
 
@@ -107,7 +110,7 @@ class TableFormat(Section):
     )
     reader: str | None = Field(None, description="column that names the reader, where several have read an image")
     agreement: Literal["majority", "unanimous", "any"] = Field(
-        "majority", description="of the readers who say yes or no: how many make a finding positive; a tie is uncertain"
+        "majority", description="how many of the readers make a finding positive or negative; else it is uncertain"
     )
     findings: Findings
 
@@ -152,12 +155,12 @@ class TableFormat(Section):
 
 
 def _stem(path: str) -> str:
-    """The name of a file without suffix. A last part of digits alone is none: it is the end of a UID."""
+    """The name of a file without the suffix of an image; what else follows a dot belongs to the name, as in a UID."""
     name = path.rpartition("/")[2]
     if name in ("", ".", ".."):  # pathlib looks further up, and takes ten times as long
         name = PurePosixPath(path).name
-    stem, dot, suffix = name.rpartition(".")
-    return stem if stem and dot and suffix and not suffix.isdecimal() else name
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and suffix.casefold() in _SUFFIXES else name
 
 
 def read_format(path: Path) -> TableFormat:
@@ -167,9 +170,12 @@ def read_format(path: Path) -> TableFormat:
         ConfigError: the file does not describe one.
     """
     try:
-        return TableFormat.model_validate(read_mapping(path))
+        content = read_mapping(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{path}: no such file") from error
+    try:
+        return TableFormat.model_validate(content)
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(map(str, problem['loc'])) or 'layout'}: {problem['msg']}") from error
+        models = (TableFormat, FindingsInOneColumn, FindingsInColumns, FindingsAsClasses)
+        keys = [key for model in models for key in model.model_fields]
+        raise ConfigError(f"{path}: {problem_of(error, content, keys)}") from error

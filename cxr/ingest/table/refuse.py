@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from cxr.errors import DataError
 
-_PLAIN_VALUE = re.compile(r"[-+.?\d]{0,5}")
+_PLAIN_VALUE = re.compile(r"[-+]?\d?(\.0)?\??")
 
 
 def refuse(path: Path, row: int, column: str, cell: str, problem: str) -> NoReturn:
@@ -19,7 +19,7 @@ def refuse(path: Path, row: int, column: str, cell: str, problem: str) -> NoRetu
         path: the table.
         row: as a spreadsheet shows it.
         column: its name.
-        cell: quoted only where it is short and without letters: in the wrong column a text may name a patient.
+        cell: quoted only where it is one digit or less: in the wrong column a text or a number may name a patient.
         problem: what is wrong, as the end of a sentence.
 
     Raises:

@@ -16,7 +16,7 @@ from cxr.errors import DataError
 from cxr.ingest.table.layout import TableFormat
 from cxr.ingest.table.refuse import listed
 from cxr.labels.label_set import LabelSet
-from cxr.labels.values import BLANK, NEGATIVE, POSITIVE, UNCERTAIN, Codes
+from cxr.labels.values import BLANK, NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN, Codes
 
 Numbers = npt.NDArray[np.int64]
 _VALUES = (NEGATIVE, POSITIVE, UNCERTAIN)
@@ -82,8 +82,9 @@ def merge_boxes(path: Path, groups: Numbers, rows: Numbers, codes: Codes, names:
         raise DataError(
             f"{path}: {listed(said.tolist())}: one says yes and another one no to {names[label]}, of the same image"
         )
-    merged = _first(groups, codes)
-    for found, value in ((uncertain, UNCERTAIN), (negative, NEGATIVE), (positive, POSITIVE)):
+    merged = np.full(positive.shape, BLANK, np.int8)
+    unknown = _counts(groups, codes == UNKNOWN)
+    for found, value in ((unknown, UNKNOWN), (negative, NEGATIVE), (uncertain, UNCERTAIN), (positive, POSITIVE)):
         merged[found > 0] = value
     return merged
 
@@ -91,8 +92,8 @@ def merge_boxes(path: Path, groups: Numbers, rows: Numbers, codes: Codes, names:
 def merge_readers(groups: Numbers, codes: Codes, labels: LabelSet, layout: TableFormat) -> tuple[Codes, tuple[Agreement, ...]]:
     """What the readers of each image say together.
 
-    A finding that no reader mentions is blank. Otherwise those who say yes or no are counted, after the label's policy for
-    blank cells; where they decide nothing, the finding is uncertain.
+    A finding that no reader mentions is blank. Otherwise the readers are counted, after the label's policy for blank cells;
+    where they decide nothing, the finding is uncertain; where none of them says anything, it is unknown.
 
     Args:
         groups: int64 [rows], 0 to G - 1: the image of each row.
@@ -106,9 +107,10 @@ def merge_readers(groups: Numbers, codes: Codes, labels: LabelSet, layout: Table
     settled = labels.settle(codes)
     mentioned = _counts(groups, codes != BLANK) > 0
     no, yes, unsure = (_counts(groups, settled == value) for value in _VALUES)
-    merged = np.where(no + yes + unsure > 0, UNCERTAIN, _first(groups, settled)).astype(np.int8)
-    need = {"majority": 2 * yes > yes + no, "unanimous": (yes > 0) & (no == 0), "any": yes > 0}[layout.agreement]
-    reject = {"majority": 2 * no > yes + no, "unanimous": (no > 0) & (yes == 0), "any": (no > 0) & (yes == 0)}[layout.agreement]
+    all_of = np.bincount(groups)[:, None]
+    merged = np.where(no + yes + unsure > 0, UNCERTAIN, UNKNOWN).astype(np.int8)
+    need = {"majority": 2 * yes > all_of, "unanimous": yes == all_of, "any": yes > 0}[layout.agreement]
+    reject = {"majority": 2 * no > all_of, "unanimous": no == all_of, "any": no == all_of}[layout.agreement]
     merged[need], merged[reject] = POSITIVE, NEGATIVE
     agreements = tuple(agreement(name, no[:, index], yes[:, index]) for index, name in enumerate(labels.names))
     return np.where(mentioned, merged, np.int8(BLANK)), agreements
@@ -140,8 +142,3 @@ def _counts(groups: Numbers, where: npt.NDArray[np.bool_]) -> Numbers:
     """int64 [G, labels]: rows of each group for which something holds."""
     size = int(groups.max()) + 1
     return np.stack([np.bincount(groups[column], minlength=size) for column in where.T], axis=1)
-
-
-def _first(groups: Numbers, codes: Codes) -> Codes:
-    """int8 [G, labels]: of each group the codes of its first row."""
-    return codes[np.unique(groups, return_index=True)[1]]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
+
+import pandas as pd
 
 from cxr.config import LabelsStage
 from cxr.fingerprint import digest_file
@@ -16,23 +19,29 @@ from cxr.ingest.table.listed import manifest_of_table
 from cxr.ingest.table.read import read_table
 from cxr.ingest.table.table import LabelTable
 from cxr.labels.label_set import read_label_set
+from cxr.manifest import refuse_column_names
 from cxr.profile import log_dataset
 from cxr.stage import StageContext, StageResult
 
+WRITES = ("manifest.parquet", "rows.csv", "labels.html", "labels")
+"""What a run leaves behind; anything else in its folder is not its own."""
+
 
 def run(config: LabelsStage, context: StageContext) -> StageResult:
-    """Write `manifest.parquet`, `labels.html` and the tables of the audit.
+    """Write `manifest.parquet`, `rows.csv`, `labels.html` and the tables of the audit.
 
     Raises:
         DataError: the table breaks its layout; names row and column.
     """
     labels, layout = read_label_set(config.labels), read_format(config.format)
     names = Pseudonyms(config.name, read_key(config.key_file) if config.key_file else None)
-    table = read_table(config.table, layout, labels, images=config.image_table, published=config.published)
+    table = _read(config)
     files = {**table.digests, "label_set": digest_file(config.labels), "format": digest_file(config.format)}
     origin = {f"{name}_sha256": digest for name, digest in files.items()}
     manifest = replace(manifest_of_table(table, labels, names), origin=origin)
     manifest.write(context.folder / "manifest.parquet")
+    rows = pd.DataFrame({"table_row": table.images["row"], "image_id": manifest.frame["image_id"]})
+    rows.to_csv(context.folder / "rows.csv", index=False)  # leads from an image of the audit back to the table
     implausible = int(table.images["age_implausible"].sum())
     duplicates = find_duplicates(manifest)
     audit = audit_labels(manifest, table.codes, labels, table.notes, duplicates, implausible, published=config.published)
@@ -44,6 +53,29 @@ def run(config: LabelsStage, context: StageContext) -> StageResult:
     headline = f"{len(table)} images of {patients} patients, {len(labels.names)} labels"
     counts = {"images": len(table), "patients": patients, "rows_without_image": len(table.notes.without_image)}
     return StageResult(counts, headline, warnings=warnings, highlights=("labels.html",))
+
+
+def check(config: LabelsStage) -> None:
+    """Refuse a table that breaks its layout, before the result of the last run is cleared.
+
+    Raises:
+        DataError, ConfigError: as `run` raises them.
+    """
+    refuse_column_names(read_label_set(config.labels).names)
+    _read(config)
+
+
+def _read(config: LabelsStage) -> LabelTable:
+    """The table; `check` has read it already, a moment before."""
+    files = filter(None, (config.table, config.image_table, config.labels, config.format))
+    return _read_once(config, tuple((path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@lru_cache(maxsize=1)
+def _read_once(config: LabelsStage, stamps: tuple[tuple[int, int], ...]) -> LabelTable:
+    """Read the files as they are at the `stamps`: size and time of change."""
+    labels, layout = read_label_set(config.labels), read_format(config.format)
+    return read_table(config.table, layout, labels, images=config.image_table, published=config.published)
 
 
 def _warnings(table: LabelTable, *, names_patients: bool) -> Iterator[str]:

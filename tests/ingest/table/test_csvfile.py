@@ -43,6 +43,18 @@ def test_cells_come_in_the_order_asked_for_and_without_spaces_around_them(writte
     assert cells_of(written("a,b,c\n 1 ,2,3\n4,\t5,6 \n"), "c", "a") == ([2, 3], [("3", "1"), ("6", "4")])
 
 
+def test_header_with_spaces_names_the_same_columns(written):
+    path = written(" a ,b\t, c d ,  \n1,2,3,4\n")
+    assert CsvFile(path).header == ["a", "b", "c d", ""]
+    assert cells_of(path, "b", "c d", "a") == ([2], [("2", "3", "1")])
+    assert CsvFile(path).left(["a"]) == ("b", "c d")
+
+
+def test_columns_that_differ_in_spaces_alone_stand_twice(written):
+    with pytest.raises(DataError, match="column 1 stands twice"):
+        CsvFile(written("a, a\n1,2\n"))
+
+
 def test_quotes_commas_and_line_ends_inside_a_cell_stay_in_it(written):
     rows, cells = cells_of(written('a,b\n"1, ""x""","two\nlines"\n3,4\n'), "a", "b")
     assert cells == [('1, "x"', "two\nlines"), ("3", "4")]

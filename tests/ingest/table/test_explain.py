@@ -34,9 +34,9 @@ def sentences(findings=COLUMNS, **keys):
         ({"images_on": ["subject", "study"]}, "a second table, of the images; subject and study brings the two together"),
         ({"several_rows": "boxes"}, "several rows, one per box"),
         ({}, "A row that names the same image as another one is refused."),
-        ({"reader": "rad"}, "positive where most of those who say yes or no say yes"),
+        ({"reader": "rad"}, "more than half of them say yes, negative where more than half say no, else uncertain"),
         ({"reader": "rad", "agreement": "unanimous"}, "positive where all say yes, negative where all say no, else uncertain"),
-        ({"reader": "rad", "agreement": "any"}, "positive where one of them says yes, negative where all say no"),
+        ({"reader": "rad", "agreement": "any"}, "where one of them says yes, negative where all say no, else uncertain"),
     ],
 )
 def test_each_key_is_told_by_what_it_does(keys, told):

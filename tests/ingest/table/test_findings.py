@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from cxr.errors import ConfigError, DataError
 from cxr.ingest.table.csvfile import CsvFile
 from cxr.ingest.table.findings import FindingsReader, findings_reader
-from cxr.ingest.table.layout import TableFormat
+from cxr.ingest.table.layout import FindingsInOneColumn, TableFormat, read_format
 from cxr.labels.label_set import Label, LabelSet, read_label_set
-from cxr.labels.shipped import SHIPPED
+from cxr.labels.shipped import SHIPPED, find_format
 from cxr.labels.values import BLANK, NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
 
 NIH = read_label_set(SHIPPED / "nih14" / "labels.yaml")
@@ -75,7 +76,7 @@ def test_values_of_a_layout_of_ones_own(read):
 
 @pytest.mark.parametrize("text", ["2", "yes", "0.5", "NaN", "NA", "nan", "-2", "1 1", "unknown", "Doe^John", "None", "01"])
 def test_fifth_value_is_refused_with_row_and_column(read, text):
-    shown = f"'{text}'" if text[-1].isdigit() and " " not in text else rf"\(a text of {len(text)} characters\)"
+    shown = f"'{text}'" if text in ("2", "-2") else rf"\(a text of {len(text)} characters\)"
     with pytest.raises(DataError, match=rf"table\.csv: row 3: Effusion {shown} is none of '', '-1', '-1.0', '0', '0.0', '1'"):
         read(f"Mass,Massive Effusion,Effusion,Healthy\n1,0,1,0\n1,0,{text},0\n", COLUMNS)
 
@@ -214,7 +215,7 @@ def test_all_entries_may_be_passed_over(read):
     [
         ("['Mass']", [P, B, B, B]), ("['Mass', ' Effusion']", [P, B, P, B]), ('["Mass", \'Erguss\']', [P, B, P, B]),
         ("['Mass', '', 'Mass ']", [P, B, B, B]), ("['None']", [N, N, N, N]), ("['Massive  Effusion']", [B, P, B, B]),
-        ("['Mass', 'unchanged']", [P, K, K, K]), ("['Unchanged']", [K, K, K, K]), ("['None', 'unchanged']", [N, N, N, N]),
+        ("['Mass', 'unchanged']", [P, K, K, K]), ("['Unchanged']", [K, K, K, K]), ("['None', 'unchanged']", [K, K, K, K]),
         ("", [K, K, K, K]), ("[]", [K, K, K, K]), ("['', ' ']", [K, K, K, K]),
     ],
 )  # fmt: skip
@@ -245,6 +246,28 @@ def test_specific_finding_implies_those_above_it_only_where_the_layout_says_so(c
     assert cell("['Massive Effusion']", QUOTED) == [B, P, B, B]
     assert cell("['Massive Effusion']", QUOTED | {"specific": True}) == [B, P, P, B]
     assert cell("['Massive Effusion', 'unchanged']", QUOTED | {"specific": True}) == [K, P, P, K]
+
+
+def test_what_a_report_does_not_repeat_is_not_negative_beside_a_word_for_no_finding(cell):
+    """['normal', 'unchanged'] of PadChest: normal it is, and of everything else the report before this one speaks."""
+    said = QUOTED | {"none": ["Healthy"]}
+    assert cell("['Healthy', 'unchanged']", said) == [K, K, K, P]
+    assert cell("['unchanged', 'healthy']", said) == [K, K, K, P]
+    assert cell("['Healthy']", said) == [N, N, N, P]
+
+
+def test_unsaid_counts_beside_a_contradiction_too(cell):
+    assert cell("['Healthy', 'Mass', 'unchanged']", QUOTED | {"none": ["Healthy"], "none_beside": "findings"}) == [P, K, K, U]
+
+
+@pytest.mark.parametrize("name", ["nih14", "vindr/boxes", "vindr/boxes_test", "vindr/kaggle"])
+@pytest.mark.parametrize("text", ["", " ", "|"])
+def test_p4_empty_cell_of_a_shipped_layout_says_nothing_whatever_blank_means(read, name, text):
+    layout = read_format(find_format(name, Path()))
+    labels = read_label_set(SHIPPED / name.partition("/")[0] / "labels.yaml")
+    assert isinstance(layout.findings, FindingsInOneColumn)
+    codes, _ = read(f"image,{layout.findings.column}\na,{text}\n", layout.findings.model_dump(), labels)
+    assert set(codes[0]) == {K}
 
 
 def test_silent_label_is_unknown_in_every_row(read):

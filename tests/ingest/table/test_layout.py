@@ -83,7 +83,10 @@ def test_view_may_stand_in_several_columns(view, columns):
         ({"findings": {"layout": "list", "column": "f", "separator": ""}}, "separator"),
         ({"findings": {"layout": "list"}}, "column"),
         ({"findings": {"layout": "classes", "column": "f", "classes": {}}}, "classes"),
-        ({"findings": {"layout": "classes", "column": "f", "classes": {"1": {"Mass": "yes"}}}}, "classes.1.Mass"),
+        (
+            {"findings": {"layout": "classes", "column": "f", "classes": {"1": {"Mass": "yes"}}}},
+            "Mass of 1 of classes",
+        ),
         ({"findings": {"layout": "columns", "negative": ["0", "-1"]}}, "findings.*'-1' is given more than one meaning"),
         ({"findings": {"layout": "columns", "positive": ["1", "x"], "blank": ["", "x"]}}, "'x' is given more than one meaning"),
         ({"birth": "b"}, "'birth' and 'date' belong together"),
@@ -91,7 +94,7 @@ def test_view_may_stand_in_several_columns(view, columns):
         ({"birth": "b", "date": "d", "age": "a"}, "in the place of 'age'"),
         ({"images_on": ["s"], "reader": "r"}, "'images_on' needs a label table with one row per image"),
         ({"images_on": ["s"], "several_rows": "boxes"}, "'images_on' needs a label table with one row per image"),
-        ({"views": {"L": "left"}}, "views.L"),
+        ({"views": {"L": "left"}}, "L of views is 'left'"),
         ({"agreement": "most"}, "agreement"),
         ({"several_rows": "first"}, "several_rows"),
     ],
@@ -188,10 +191,26 @@ def test_table_like_chexperts_is_read_with_its_patients_views_and_labels(chexper
     assert manifest.label_codes().tolist() == [[POSITIVE, UNCERTAIN], [NEGATIVE, NEGATIVE], [NEGATIVE, POSITIVE]]
 
 
-@given(st.lists(st.sampled_from(["a", "b.png", "/", ".x", "d.e.f", "g", "/h/"]), max_size=5))
-def test_the_stem_of_a_path_is_that_of_pathlib(parts: list[str]) -> None:
-    path = "".join(parts)
-    assert _stem(path) == PurePosixPath(path).stem
+IMAGE_SUFFIXES = ["png", "jpg", "jpeg", "jp2", "j2k", "tif", "tiff", "bmp", "webp", "dcm", "dicom", "dic", "ima", "gz"]
+
+
+@pytest.mark.parametrize("suffix", [*IMAGE_SUFFIXES, "PNG", "Dcm"])
+def test_suffix_of_an_image_is_no_part_of_the_key(suffix: str) -> None:
+    assert _stem(f"a/b.{suffix}") == "b"
+    assert _stem(f"a.v1.{suffix}") == "a.v1"
+
+
+@pytest.mark.parametrize("name", ["a.v1", "a.txt", "1.2.840.77", "scan.", ".png", "png", "ünï.3", "a.pngs", "a.png "])
+def test_what_else_follows_a_dot_belongs_to_the_key(name: str) -> None:
+    """Cut off, it would make one image of a.v1 and a.v2."""
+    assert _stem(name) == name
+    assert _stem(f"x/{name}") == name
+
+
+@given(st.lists(st.sampled_from(["a", "b.png", "/", ".x", "d.e.f", "g", "/h/", ".dcm", ".77"]), max_size=5))
+def test_the_stem_of_a_path_is_its_last_name_less_one_suffix_of_an_image(parts: list[str]) -> None:
+    path = PurePosixPath("".join(parts))
+    assert _stem("".join(parts)) == (path.stem if path.suffix in (".png", ".dcm") else path.name)
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,36 @@ def test_three_readers_who_disagree_are_outvoted_and_counted(table):
     assert by_rule == {"unanimous": U, "any": P}
 
 
+def test_reader_who_says_nothing_is_one_who_does_not_agree(table):
+    """Mass is said by two of three and is unknown where blank; whoever is outnumbered by silence decides nothing."""
+    text = "image,found,by\na,Mass,R1\na,Mass,R2\na,Effusion,R3\nb,Mass,R1\nb,Effusion,R2\nb,Effusion,R3\n"
+    found = {rule: table(text, in_list(reader="by", agreement=rule), SMALL) for rule in ("majority", "unanimous", "any")}
+    assert {rule: read.codes[:, 0].tolist() for rule, read in found.items()} == {
+        "majority": [P, U], "unanimous": [U, U], "any": [P, P],
+    }  # fmt: skip
+
+
+def test_uncertain_reader_counts_as_one_who_says_neither(table):
+    reads = {"a": ("1", "-1", "0"), "b": ("1", "1", "-1"), "c": ("1", "-1", "-1"), "d": ("0", "0", "-1")}
+    lines = [f"{image},{cell},0,0,R{by}\n" for image, cells in reads.items() for by, cell in enumerate(cells)]
+    text = "image,Mass,Massive Effusion,Effusion,by\n" + "".join(lines)
+    found = {rule: table(text, in_columns(reader="by", agreement=rule), SMALL) for rule in ("majority", "unanimous", "any")}
+    assert {rule: read.codes[:, 0].tolist() for rule, read in found.items()} == {
+        "majority": [U, P, U, N], "unanimous": [U, U, U, U], "any": [P, P, P, U],
+    }  # fmt: skip
+
+
+def test_header_with_spaces_names_the_same_columns(table):
+    plain = table("image,found,by\na,Mass,R1\nb,None,R2\n", READERS, SMALL)
+    assert table(" image, found ,by \na,Mass,R1\nb,None,R2\n", READERS, SMALL).codes.tolist() == plain.codes.tolist()
+
+
+def test_boxes_of_a_reader_are_brought_together_before_the_readers_are_counted(table):
+    """Three boxes of one reader are one voice."""
+    text = "image,found,by\na,Mass,R1\na,Mass,R1\na,Mass,R1\na,None,R2\na,None,R3\n"
+    assert table(text, BOXES_OF_READERS, SMALL).codes[0, 0] == N
+
+
 MIMIC_LABELS = "subject_id,study_id," + ",".join(CHEXPERT.names)
 MIMIC_IMAGES = "dicom_id,subject_id,study_id,ViewPosition\nx1,10,50,AP\nx2,10,50,LATERAL\nx3,11,51,PA\n"
 

@@ -10,14 +10,16 @@ from cxr.errors import DataError
 from cxr.ingest.table.refuse import listed, refuse
 
 
-@pytest.mark.parametrize("cell", ["", "2", "-1.5", "?", "+3", "99999"])
-def test_short_cell_without_letters_is_quoted(cell):
+@pytest.mark.parametrize("cell", ["", "2", "-1", "?", "+3", "2.0", "-2.0", "1?", "-"])
+def test_cell_of_one_digit_is_quoted(cell):
     with pytest.raises(DataError, match=r"^a/t\.csv: row 7: Effusion '") as error:
         refuse(Path("a/t.csv"), 7, "Effusion", cell, "is wrong")
     assert str(error.value) == f"a/t.csv: row 7: Effusion '{cell}' is wrong"
 
 
-@pytest.mark.parametrize("cell", ["Doe^John", "x", "123456", "19530412", "1 2", "04/12", "é"])
+@pytest.mark.parametrize(
+    "cell", ["Doe^John", "x", "12", "-1.5", "2.5", "99999", "1.00", "??", "1\n", "123456", "19530412", "1 2", "04/12", "é"]
+)
 def test_cell_that_may_name_a_patient_is_not_quoted(cell):
     with pytest.raises(DataError, match=rf"row 7: Effusion \(a text of {len(cell)} characters\) is wrong$"):
         refuse(Path("t.csv"), 7, "Effusion", cell, "is wrong")

@@ -67,7 +67,21 @@ def test_finding_of_one_box_is_said_of_the_image_and_of_no_other():
         (1, (UNCERTAIN, UNKNOWN)),
         (0, (POSITIVE, BLANK)),
     ]
-    assert boxes(*rows) == [[POSITIVE, POSITIVE], [UNCERTAIN, BLANK]]
+    assert boxes(*rows) == [[POSITIVE, POSITIVE], [UNCERTAIN, UNKNOWN]]
+
+
+@pytest.mark.parametrize(
+    ("said", "together"),
+    [
+        ((BLANK, BLANK), BLANK), ((BLANK, UNKNOWN), UNKNOWN), ((UNKNOWN, NEGATIVE), NEGATIVE), ((BLANK, NEGATIVE), NEGATIVE),
+        ((NEGATIVE, UNCERTAIN), UNCERTAIN), ((UNKNOWN, UNCERTAIN, BLANK), UNCERTAIN), ((UNCERTAIN, POSITIVE), POSITIVE),
+        ((BLANK, POSITIVE, UNKNOWN), POSITIVE), ((BLANK, UNKNOWN, NEGATIVE, UNCERTAIN), UNCERTAIN),
+    ],
+)  # fmt: skip
+def test_boxes_say_the_same_in_any_order(said, together):
+    for order in permutations(said):
+        rows = [(0, (code, BLANK)) for code in order]
+        assert boxes(*rows, (1, (BLANK, BLANK))) == [[together, BLANK], [BLANK, BLANK]], order
 
 
 def test_boxes_that_contradict_are_refused_with_their_rows():
@@ -87,9 +101,8 @@ def test_boxes_are_merged_as_a_slow_reference_says(rows):
             with pytest.raises(DataError, match="one says yes and another one no"):
                 boxes(*rows)
             return
-        first = next(codes for of, codes in rows if of == group)
-        known = (POSITIVE, NEGATIVE, UNCERTAIN)
-        expected.append([next((v for v in known if v in said), first[label]) for label, said in enumerate(cells)])
+        weight = (POSITIVE, UNCERTAIN, NEGATIVE, UNKNOWN, BLANK)
+        expected.append([next(value for value in weight if value in said) for said in cells])
     assert boxes(*rows) == expected
 
 
@@ -97,8 +110,11 @@ def test_boxes_are_merged_as_a_slow_reference_says(rows):
     ("votes", "majority", "unanimous", "any_"),
     [
         ((1, 1, 1), 1, 1, 1), ((1, 1, 0), 1, 2, 1), ((1, 0, 0), 0, 2, 1), ((0, 0, 0), 0, 0, 0), ((1, 0), 2, 2, 1),
-        ((1,), 1, 1, 1), ((0,), 0, 0, 0), ((2,), 2, 2, 2), ((1, 2, 2), 1, 1, 1), ((0, 2, 2), 0, 0, 0), ((1, 0, 2), 2, 2, 1),
-        ((3, 3), 3, 3, 3), ((1, 3, 3), 1, 1, 1), ((2, 3), 2, 2, 2), ((4, 4), 4, 4, 4), ((4, 3), 3, 3, 3), ((4, 2), 2, 2, 2),
+        ((1,), 1, 1, 1), ((0,), 0, 0, 0), ((2,), 2, 2, 2), ((1, 2, 2), 2, 2, 1), ((0, 2, 2), 2, 2, 2), ((1, 0, 2), 2, 2, 1),
+        ((1, 1, 2), 1, 2, 1), ((0, 0, 2), 0, 2, 2), ((1, 2), 2, 2, 1), ((0, 2), 2, 2, 2), ((1, 1, 2, 2), 2, 2, 1),
+        ((1, 1, 3), 1, 2, 1), ((0, 0, 3), 0, 2, 2), ((0, 3), 2, 2, 2), ((1, 1, 0, 3), 2, 2, 1), ((0, 0, 0, 1, 2), 0, 2, 1),
+        ((1, 1, 4), 1, 2, 1), ((0, 4), 2, 2, 2), ((1, 4), 2, 2, 1),
+        ((3, 3), 3, 3, 3), ((1, 3, 3), 2, 2, 1), ((2, 3), 2, 2, 2), ((4, 4), 4, 4, 4), ((4, 3), 3, 3, 3), ((4, 2), 2, 2, 2),
     ],
 )  # fmt: skip
 def test_readers_are_counted_as_the_layout_says(votes, majority, unanimous, any_):
@@ -115,7 +131,7 @@ def test_readers_are_counted_as_the_layout_says(votes, majority, unanimous, any_
 def test_reader_who_does_not_mention_a_finding_says_no_where_blank_means_no():
     codes = np.array([[BLANK, BLANK], [BLANK, BLANK], [POSITIVE, POSITIVE]], np.int8)
     merged, _ = merge_readers(np.zeros(3, np.int64), codes, LABELS, layout())
-    assert merged.tolist() == [[POSITIVE, NEGATIVE]]  # unknown where blank of Mass, outvoted where blank of Edema
+    assert merged.tolist() == [[UNCERTAIN, NEGATIVE]]  # Mass: one of three has said anything; Edema: two of three say no
 
 
 def test_finding_that_no_reader_mentions_stays_blank_under_both_policies():
@@ -128,14 +144,11 @@ def vote(cells: list[int], rule: str, blank: int) -> int:
     if set(cells) == {BLANK}:
         return BLANK
     said = Counter(blank if cell == BLANK else cell for cell in cells)
-    yes, no = said[POSITIVE], said[NEGATIVE]
-    if rule == "any" and yes:
-        return POSITIVE
-    if rule == "majority" and yes != no:
-        return POSITIVE if yes > no else NEGATIVE
-    if rule != "majority" and (yes == 0) != (no == 0):
-        return POSITIVE if yes else NEGATIVE
-    return UNCERTAIN if yes + no + said[UNCERTAIN] else UNKNOWN
+    for value in (POSITIVE, NEGATIVE):
+        enough = {"majority": len(cells) // 2 + 1, "unanimous": len(cells), "any": 1 if value == POSITIVE else len(cells)}
+        if said[value] >= enough[rule]:
+            return value
+    return UNKNOWN if set(said) == {UNKNOWN} else UNCERTAIN
 
 
 @settings(deadline=None)
