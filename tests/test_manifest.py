@@ -150,7 +150,7 @@ def test_label_with_the_name_of_a_column_is_refused(name):
 def test_the_same_pixels_under_two_patients_on_two_sides_are_refused():
     frame = table().assign(split=["train", "test", "train", "val"])
     frame.loc[1, "pixel_sha256"] = frame.loc[0, "pixel_sha256"]
-    with pytest.raises(DataError, match="pixel_sha256 .* stands on more than one side of the split; 2 rows"):
+    with pytest.raises(DataError, match=r"pixel_sha256 .* stands on more than one side of the split; 2 rows"):
         Manifest(frame, NAMES)
 
 
