@@ -171,7 +171,7 @@ def small_pipeline(tmp_path: Path, workspace: Path) -> Path:
             "official": {"train_val": "train_val_list.txt", "test": "test_list.txt"},
         },
         "ingest": {"size": 32, "workers": 1, "shard_files": 40},
-        "split": {"val_fraction": 0.25},
+        "split": {"val_fraction": 0.25, "alike": "allow"},  # discs on noise all look alike
         "model": SMALL_MODEL,
         "train": {"epochs": 4, "batch_size": 16, "warmup_epochs": 1},
         "evaluate": {"resamples": 100},
