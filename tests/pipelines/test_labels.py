@@ -7,11 +7,20 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.ingest.deidentify import make_key
+from cxr.ingest.deidentify import Pseudonyms, make_key
+from cxr.ingest.table.layout import read_format
+from cxr.ingest.table.listed import manifest_of_table
+from cxr.ingest.table.read import read_table
+from cxr.labels.label_set import read_label_set
+from cxr.labels.shipped import SHIPPED
 from cxr.manifest import read_manifest
+from cxr.split.draw import folded_split
+from cxr.split.official import OfficialNames, official_split, read_list
+from cxr.split.people import people_of
 
 HEADER = "StudyInstanceUID,Effusion,Mass"
 
@@ -143,6 +152,38 @@ def test_all_112120_official_rows_are_imported_in_seconds_with_exact_counts(here
     record = json.loads((here / "out/stage.json").read_text())
     assert record["counts"]["rows_without_image"] == 0
     assert took < 30  # a busy machine; benchmarks/label_tables.py measures it
+
+
+@pytest.fixture(scope="module")
+def official_rows(nih_folder):
+    """All official rows, as `cxr labels import` makes a manifest of them."""
+    labels = read_label_set(SHIPPED / "nih14" / "labels.yaml")
+    layout = read_format(SHIPPED / "nih14" / "table.yaml")
+    table = read_table(nih_folder / "Data_Entry_2017_v2020.csv.gz", layout, labels)
+    return manifest_of_table(table, labels, Pseudonyms("nih14", None))
+
+
+def test_official_lists_give_86524_and_25596_images_and_no_patient_twice(official_rows, nih_folder):
+    key_of = read_format(SHIPPED / "nih14" / "table.yaml").key_of
+    lists = OfficialNames(*(read_list(nih_folder / f"{name}_list.txt", key_of) for name in ("train_val", "test")))
+    frame = official_split(official_rows, people_of(official_rows), lists, 0.15, 1).frame
+    test = frame["split"] == "test"
+    assert ((~test).sum(), test.sum()) == (86_524, 25_596)
+    assert not set(frame.loc[test, "patient_id"]) & set(frame.loc[~test, "patient_id"])
+
+
+def test_five_folds_of_all_official_rows_have_each_label_alike(official_rows):
+    start = time.perf_counter()
+    folds = [
+        folded_split(official_rows, people_of(official_rows), 5, fold, 0.15, 1).frame["split"] == "test" for fold in (0, 1)
+    ]
+    assert time.perf_counter() - start < 10
+    positive = official_rows.label_codes() == 1
+    shares = np.stack([positive[fold.to_numpy()].mean(axis=0) for fold in folds])
+    apart = dict(zip(official_rows.label_names, np.ptp(shares, axis=0) / positive.mean(axis=0), strict=True))
+    assert apart.pop("Hernia") < 0.1
+    assert max(apart.values()) < 0.01
+    assert not (folds[0] & folds[1]).any()
 
 
 def test_a_wrong_table_does_not_cost_the_last_good_result(here, command):
