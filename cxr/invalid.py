@@ -1,12 +1,18 @@
-"""What is wrong with a user's YAML file, in words: the place by its names, and the key that was probably meant."""
+"""Reading a user's YAML file, and saying in words what is wrong with it: the place by its names, the key that was meant."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+from cxr.errors import ConfigError
+from cxr.yamlfile import read_mapping
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _TYPES = {
     "string_type": "must be a text; in quotes, if YAML reads it as something else, like No",
@@ -14,6 +20,29 @@ _TYPES = {
     "bool_type": "must be true or false",
     "missing": "is missing",
 }
+
+
+def read_model(path: Path, model: type[Model], *parts: type[BaseModel]) -> Model:
+    """What a user's YAML file describes.
+
+    Args:
+        path: the file.
+        model: what it has to be.
+        parts: models inside it, for the keys that may have been meant.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or describes something else.
+    """
+    try:
+        content = read_mapping(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{path}: no such file") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        models: tuple[type[BaseModel], ...] = (model, *parts)
+        keys = [key for each in models for key in each.model_fields]
+        raise ConfigError(f"{path}: {problem_of(error, content, keys)}") from error
 
 
 def problem_of(error: ValidationError, content: Mapping[str, Any], keys: Collection[str]) -> str:

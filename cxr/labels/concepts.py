@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cxr.errors import ConfigError
+from cxr.invalid import read_model
 from cxr.labels.label_set import Label
 from cxr.labels.shipped import SHIPPED
-from cxr.yamlfile import read_mapping
 
 
 class Concept(BaseModel):
@@ -90,9 +90,4 @@ def read_concepts(path: Path = SHIPPED / "concepts.yaml") -> Vocabulary:
     Raises:
         ConfigError: the file is missing, is no YAML, or does not describe one.
     """
-    try:
-        return Vocabulary.model_validate(read_mapping(path))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{path}: no such file") from error
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {error.errors()[0]['msg']}") from error
+    return read_model(path, Vocabulary, Concept)

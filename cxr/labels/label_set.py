@@ -15,13 +15,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cxr.errors import ConfigError
-from cxr.invalid import problem_of
+from cxr.invalid import read_model
 from cxr.labels.shipped import SHIPPED, shipped_names
 from cxr.labels.values import BLANK, NEGATIVE, UNKNOWN, Codes
-from cxr.yamlfile import read_mapping
 
 SoftValue = Annotated[float, Field(ge=0, le=1, strict=True)]  # YAML reads "no" as false, which is no number
 
@@ -184,12 +183,4 @@ def read_label_set(path: Path) -> LabelSet:
     Raises:
         ConfigError: the file is missing, is no YAML, or does not describe a label set.
     """
-    try:
-        content = read_mapping(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{path}: no such file") from error
-    try:
-        return LabelSet.model_validate(content)
-    except ValidationError as error:
-        keys = (*Label.model_fields, *LabelSet.model_fields)
-        raise ConfigError(f"{path}: {problem_of(error, content, keys)}") from error
+    return read_model(path, LabelSet, Label)

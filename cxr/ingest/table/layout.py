@@ -7,12 +7,10 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from cxr.errors import ConfigError
-from cxr.invalid import problem_of
+from cxr.invalid import read_model
 from cxr.section import Section
-from cxr.yamlfile import read_mapping
 
 
 def _compiles(text: str) -> str:
@@ -169,13 +167,4 @@ def read_format(path: Path) -> TableFormat:
     Raises:
         ConfigError: the file does not describe one.
     """
-    try:
-        content = read_mapping(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{path}: no such file") from error
-    try:
-        return TableFormat.model_validate(content)
-    except ValidationError as error:
-        models = (TableFormat, FindingsInOneColumn, FindingsInColumns, FindingsAsClasses)
-        keys = [key for model in models for key in model.model_fields]
-        raise ConfigError(f"{path}: {problem_of(error, content, keys)}") from error
+    return read_model(path, TableFormat, FindingsInOneColumn, FindingsInColumns, FindingsAsClasses)
