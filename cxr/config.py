@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from cxr.config_paths import AnyPath, ExistingFile, ExistingFolder, LabelSetFile, SecretFile, TableFormatFile
 from cxr.config_sources import ConfidentialSource, DicomSource, ImagesSource, OfficialFiles, PhantomSource, Source
@@ -87,13 +88,42 @@ class HeadConfig(Section):
     )
 
 
+class StackedConfig(Section):
+    """One set of weights that runs with several numbers of attention heads; the backbone is a plain vision transformer."""
+
+    heads: tuple[int, ...] = Field(
+        tuple(range(3, 13)), min_length=2, description="numbers of attention heads, rising; the last is the backbone's own"
+    )
+    share_head: bool = Field(
+        True, description="one classification head for all, cut like the backbone; false: one for each number"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.heads[0] < 1 or any(first >= second for first, second in pairwise(self.heads)):
+            raise ValueError("'heads' must be whole numbers from 1, rising")
+        return self
+
+
 class ModelConfig(Section):
     """Backbone and head."""
 
     backbone: str = Field("vit_tiny_patch16_224", description="name of a timm model that gives tokens or a feature map")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the timm model")
+    stacked: StackedConfig | None = Field(None, description="several widths in one set of weights; absent: the one width")
     weights: ExistingFile | None = Field(None, description="local safetensors or weights-only .pth file to start from")
+    hub: str | None = Field(
+        None,
+        pattern=r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$",
+        description="weights to start from by their name on the Hugging Face hub, ORGANISATION/REPOSITORY[@REVISION]",
+    )
     head: HeadConfig = HeadConfig()
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.weights is not None and self.hub is not None:
+            raise ValueError("'weights' and 'hub' exclude each other: a model starts from one of them")
+        return self
 
 
 class AugmentConfig(Section):
@@ -111,6 +141,28 @@ class AugmentConfig(Section):
         return any((self.rotate_degrees, self.shift, self.zoom, self.contrast, self.horizontal_flip))
 
 
+class StackedTraining(Section):
+    """Which widths of a stacked backbone a step trains; without effect for another backbone."""
+
+    regime: Literal["sandwich", "uniform", "weighted"] = Field(
+        "sandwich", description="the widest, the narrowest and one between; or one, drawn evenly or by weights"
+    )
+    weights: tuple[NonNegativeFloat, ...] | None = Field(
+        None, description="of the weighted regime: how often each of model.stacked.heads is drawn, in proportion"
+    )
+    distillation: Fraction = Field(
+        1.0, description="of the sandwich: share of the narrower ones' loss that is against the widest's output"
+    )
+
+    @model_validator(mode="after")
+    def _weights_of_weighted(self) -> Self:
+        if (self.regime == "weighted") != (self.weights is not None):
+            raise ValueError("'weights' and 'regime: weighted' belong together")
+        if self.weights is not None and not sum(self.weights):
+            raise ValueError("'weights' are all zero")
+        return self
+
+
 class TrainConfig(Section):
     """Optimisation."""
 
@@ -125,6 +177,7 @@ class TrainConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     workers: int = Field(0, ge=0, description="processes that prepare batches; 0: the training process itself")
     augment: AugmentConfig = AugmentConfig()
+    stacked: StackedTraining = StackedTraining()
 
 
 class EvaluateConfig(Section):
@@ -167,6 +220,17 @@ class PipelineConfig(Section):
             raise ValueError("'ingest.compare_with' names a folder twice")
         if isinstance(self.source, ConfidentialSource) and self.source.key_file.is_relative_to(self.workspace):
             raise ValueError(f"'{self.source.key_file.name}' lies in workspace; the key must not be kept with the data")
+        return self
+
+    @model_validator(mode="after")
+    def _stacked_together(self) -> PipelineConfig:
+        stacked, training = self.model.stacked, self.train.stacked
+        if stacked is None and training != StackedTraining():
+            raise ValueError("'train.stacked' is without effect where there is no 'model.stacked'")
+        if stacked is not None and training.weights is not None and len(training.weights) != len(stacked.heads):
+            raise ValueError(
+                f"'train.stacked.weights' has {len(training.weights)} values, 'model.stacked.heads' {len(stacked.heads)}"
+            )
         return self
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from cxr.errors import ConfigError
 from cxr.model.timm_gate import timm
+from cxr.model.weights import first_line, read_weights
 
 _OWN_OPTIONS = (
     "num_classes",
@@ -51,7 +50,7 @@ def check_backbone(name: str, size: int, options: dict[str, Any], weights: Path 
         with torch.inference_mode():
             backbone(torch.zeros(2, 1, size, size))
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise ConfigError(f"model.backbone: {name} cannot take images of {size} pixels: {_first_line(error)}") from error
+        raise ConfigError(f"model.backbone: {name} cannot take images of {size} pixels: {first_line(error)}") from error
 
 
 def _check_name(name: str) -> None:
@@ -59,10 +58,6 @@ def _check_name(name: str) -> None:
         close = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise ConfigError(f"model.backbone: timm {timm.__version__} has no model '{name}'{hint}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class Backbone(nn.Module):
@@ -88,6 +83,12 @@ class Backbone(nn.Module):
         self._widens = int(getattr(self.model, "head_hidden_size", self.width)) != self.width
         self._prefix = int(getattr(self.model, "num_prefix_tokens", 0))
         self._channels_last = getattr(self.model, "output_fmt", "NCHW") == "NHWC"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights, and so of the images that it takes."""
+        parameter: nn.Parameter = next(self.model.parameters())
+        return parameter.dtype
 
     def forward(self, images: torch.Tensor) -> Features:
         """Features of images.
@@ -118,7 +119,7 @@ def _create(name: str, size: int, options: dict[str, Any], weights: Path | None)
     fixed = configuration is not None and configuration.fixed_input_size
     if fixed:
         arguments["img_size"] = size
-    given = set() if weights is None else _names(weights)
+    given = set() if weights is None else set(read_weights(weights))
     if weights is not None:
         # custom_load: some models would read the file as their authors' .npz
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights), "custom_load": False}}
@@ -135,12 +136,3 @@ def _create(name: str, size: int, options: dict[str, Any], weights: Path | None)
     if weights is not None and missing:  # timm would leave them at random without a word
         raise ConfigError(f"model.weights: {weights}: {len(missing)} weights of {name} are missing, like {missing[0]}")
     return model
-
-
-def _names(weights: Path) -> set[str]:
-    """The names of the tensors in a file of weights."""
-    try:
-        return set(timm.models.load_state_dict(str(weights)))
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
-        problem = _first_line(error)
-        raise ConfigError(f"model.weights: {weights}: neither safetensors nor a weights-only .pth file: {problem}") from error

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import torch
 from torch import nn
 
-from cxr.config import ModelConfig
+from cxr.config import HeadConfig, ModelConfig
 from cxr.model.backbone import Backbone
 from cxr.model.head import Branches, HeadOutput, MultiBranchHead
+from cxr.model.weights import initial_weights
 
 _MEAN, _STD = 0.5, 0.25
 """Centre and scale of grey values in [0, 1]: constants, so that no statistic of a data set is part of the contract."""
+
+
+class Part(NamedTuple):
+    """The part of a parameter that a network uses.
+
+    Args:
+        whole: the parameter, as it is kept and saved.
+        block: the parameter itself, or its leading block, which shares its memory and has a gradient of its own.
+    """
+
+    whole: nn.Parameter
+    block: nn.Parameter
 
 
 class Classifier(nn.Module):
@@ -25,22 +41,44 @@ class Classifier(nn.Module):
         ConfigError: the backbone cannot be built.
     """
 
+    heads: tuple[int, ...] = ()
+    """The numbers of attention heads it can run with; none where there is no choice."""
+
     def __init__(self, config: ModelConfig, size: int, labels: int) -> None:
         super().__init__()
-        self.backbone = Backbone(config.backbone, size, config.options, config.weights)
-        head = config.head
-        self.head = MultiBranchHead(self.backbone.width, labels, head.kind, head.pooling, head.hidden, head.dropout)
+        self.backbone = Backbone(config.backbone, size, config.options, initial_weights(config))
+        self.head = build_head(config.head, self.backbone.width, labels)
 
     def forward(self, images: torch.Tensor) -> HeadOutput:
         """Logits of canonical images, uint8 [batch, size, size]."""
-        grey = images.unsqueeze(1).to(self._dtype()) / 255
+        grey = images.unsqueeze(1).to(self.backbone.dtype) / 255
         output: HeadOutput = self.head(self.backbone((grey - _MEAN) / _STD))
         return output
+
+    def at(self, heads: int | None) -> Classifier:
+        """The network with a number of attention heads; None for all that there are.
+
+        Raises:
+            ValueError: it cannot run with that number.
+        """
+        if heads is not None and heads not in self.heads:
+            choice = f"it runs with {', '.join(map(str, self.heads))}" if self.heads else "its backbone is not stacked"
+            raise ValueError(f"no network with {heads} attention heads: {choice}")
+        return self._with(heads)
+
+    def _with(self, heads: int | None) -> Classifier:
+        return self
+
+    def parts(self, heads: int | None) -> Mapping[str, Part]:
+        """The parameters that the network of `at` uses, under the names of this classifier's own."""
+        return {name: Part(parameter, parameter) for name, parameter in self.named_parameters()}
 
     def undecayed(self) -> set[str]:
         """Names of parameters that weight decay leaves alone although they have more than one dimension."""
         embeddings: set[str] = getattr(self.backbone.model, "no_weight_decay", set)()
         return {f"backbone.model.{name}" for name in embeddings} | {f"head.branches.{name}" for name in Branches.VECTORS}
 
-    def _dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
+
+def build_head(config: HeadConfig, width: int, labels: int) -> MultiBranchHead:
+    """The classification head on features of a width."""
+    return MultiBranchHead(width, labels, config.kind, config.pooling, config.hidden, config.dropout)

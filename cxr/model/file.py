@@ -17,6 +17,7 @@ from cxr.config import ModelConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import LabelSet
 from cxr.model.classifier import Classifier
+from cxr.model.stacked import build_classifier
 
 FORMAT = 1
 _KEY = "cxr.model"
@@ -118,7 +119,7 @@ def load_model(path: Path, device: torch.device) -> SavedModel:
         DataError: no model file, one of another format, or weights that do not fit the network.
     """
     card = read_card(path)
-    classifier = Classifier(card.model, card.preprocessing.size, len(card.labels.names))
+    classifier = build_classifier(card.model, card.preprocessing.size, len(card.labels.names))
     with safe_open(path, "pt") as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     try:

@@ -33,13 +33,15 @@ class HeadOutput:
         combined: float [batch, labels]; their sigmoid is the prediction.
         branch: float [batch, labels], or None for the aggregated head.
         aggregated: float [batch, labels], or None for a head of branches only.
+        weights: float [labels] in (0, 1), the share of the branch in the combined logit, or None where only one of the two is.
         maps: float [batch, labels, tokens], each summing to 1 over the tokens, or None without attention pooling.
     """
 
     combined: torch.Tensor
     branch: torch.Tensor | None
     aggregated: torch.Tensor | None
-    maps: torch.Tensor | None
+    weights: torch.Tensor | None = None
+    maps: torch.Tensor | None = None
 
 
 class AttentionPooling(nn.Module):
@@ -130,7 +132,8 @@ class MultiBranchHead(nn.Module):
         """Logits and maps of a batch."""
         aggregated = self.linear(features.pooled) if self.linear is not None else None
         branch, maps = self._branch_logits(features)
-        return HeadOutput(self._combine(branch, aggregated), branch, aggregated, maps)
+        weights = self.combination_weights()
+        return HeadOutput(_combine(branch, aggregated, weights), branch, aggregated, weights, maps)
 
     def _branch_logits(self, features: Features) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         if self.branches is None:
@@ -140,10 +143,10 @@ class MultiBranchHead(nn.Module):
         pooled, maps = self.pool(features.tokens)
         return self.branches(pooled), maps
 
-    def _combine(self, branch: torch.Tensor | None, aggregated: torch.Tensor | None) -> torch.Tensor:
-        weights = self.combination_weights()
-        if branch is not None and aggregated is not None and weights is not None:
-            return weights * branch + (1 - weights) * aggregated
-        only = branch if branch is not None else aggregated
-        assert only is not None  # __init__ leaves at least one of the two
-        return only
+
+def _combine(branch: torch.Tensor | None, aggregated: torch.Tensor | None, weights: torch.Tensor | None) -> torch.Tensor:
+    if branch is not None and aggregated is not None and weights is not None:
+        return weights * branch + (1 - weights) * aggregated
+    only = branch if branch is not None else aggregated
+    assert only is not None  # a head has at least one of the two
+    return only

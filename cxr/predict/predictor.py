@@ -20,14 +20,19 @@ class Predictor:
     Args:
         path: the model file.
         device: where to compute.
+        heads: the number of attention heads to run with, where the backbone is stacked; None for all.
 
     Raises:
-        DataError: no model file of this project.
+        DataError: no model file of this project, or it cannot run with that number of heads.
     """
 
-    def __init__(self, path: Path, device: torch.device) -> None:
+    def __init__(self, path: Path, device: torch.device, heads: int | None = None) -> None:
         self._device = device
         self._saved = load_model(path, device)
+        try:
+            self._network = self._saved.classifier.at(heads)
+        except ValueError as error:
+            raise DataError(f"{path}: {error}") from error
 
     @property
     def card(self) -> ModelCard:
@@ -60,5 +65,5 @@ class Predictor:
         Returns:
             float64 [images, labels] in [0, 1].
         """
-        logits = self._saved.classifier(torch.from_numpy(images).to(self._device)).combined
+        logits = self._network(torch.from_numpy(images).to(self._device)).combined
         return torch.sigmoid(logits.double()).cpu().numpy()

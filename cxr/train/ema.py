@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 import torch
 from torch import nn
+
+from cxr.model.leading import leading
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
 class AveragedModel(Generic[_Module]):
     """An exponential moving average of a model's parameters and floating-point buffers.
+
+    Of weights that a step did not train the average stays as it is, too.
 
     Args:
         model: what is averaged.
@@ -26,12 +31,21 @@ class AveragedModel(Generic[_Module]):
         self.steps = 0
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take in the weights after a step."""
+    def update(self, model: nn.Module, blocks: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Take in the weights after a step.
+
+        Args:
+            model: whose buffers are averaged or, where they count something, copied.
+            blocks: leading blocks of its parameters that the step trained, by the parameters' names; None for all.
+        """
         decay = min(self._decay, (1 + self.steps) / (10 + self.steps)) if self._decay else 0.0
         self.steps += 1
-        own, new = self.model.state_dict(), model.state_dict()
-        floating = [name for name, tensor in own.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([own[name] for name in floating], [new[name] for name in floating], 1 - decay)
-        for name in own.keys() - set(floating):
-            own[name].copy_(new[name])
+        own = dict(self.model.named_parameters())
+        new = dict(model.named_parameters()) if blocks is None else blocks
+        pairs = [(leading(own[name], block.shape), block) for name, block in new.items()]
+        buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
+        pairs += [pair for pair in buffers if pair[0].is_floating_point()]
+        torch._foreach_lerp_([old for old, _ in pairs], [new for _, new in pairs], 1 - decay)
+        for old, counted in buffers:
+            if not old.is_floating_point():
+                old.copy_(counted)

@@ -22,8 +22,8 @@ from cxr.ingest.store import ImageStore
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.manifest import Manifest, read_manifest
 from cxr.model.backbone import check_backbone
-from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, Preprocessing, save_model
+from cxr.model.stacked import build_classifier
 from cxr.profile import log_dataset
 from cxr.stage import StageContext, StageResult
 from cxr.train.checkpoint import load_state, save_state
@@ -119,11 +119,11 @@ def _load_data(config: TrainStage, context: StageContext) -> _Data:
 
 
 def _build_task(config: TrainStage, data: _Data, device: torch.device) -> TrainingTask:
-    classifier = Classifier(config.model, data.preprocessing.size, len(data.labels.names)).to(device)
+    classifier = build_classifier(config.model, data.preprocessing.size, len(data.labels.names)).to(device)
     positives = torch.nansum(data.train.targets, dim=0)
     loss = MultiBranchLoss(positives, config.model.head.loss_weights).to(device)
     steps = len(EpochBatches(len(data.train), config.train.batch_size))
-    return TrainingTask(classifier, loss, config.train, steps, device)
+    return TrainingTask(classifier, loss, config.train, steps, device, config.seed)
 
 
 def _log_start(config: TrainStage, data: _Data, task: TrainingTask, context: StageContext, device: torch.device) -> None:
@@ -170,9 +170,19 @@ def _train_epoch(
 
 
 def _validate(data: _Data, task: TrainingTask, workers: int) -> dict[str, float]:
-    """AUROC of the averaged model on the validation images; a label without positives or negatives has none."""
+    """AUROC of the averaged model on the validation images; of a stacked backbone the mean of its ends decides."""
+    heads = task.classifier.heads
+    if not heads:
+        return _validate_at(data, task, workers, None)
+    narrow, wide = (_validate_at(data, task, workers, k) for k in (heads[0], heads[-1]))
+    by_heads = {f"val/auroc_heads/{k}": end["val/auroc_macro"] for k, end in ((heads[0], narrow), (heads[-1], wide))}
+    return {**wide, **by_heads, "val/auroc_macro": (narrow["val/auroc_macro"] + wide["val/auroc_macro"]) / 2}
+
+
+def _validate_at(data: _Data, task: TrainingTask, workers: int, heads: int | None) -> dict[str, float]:
+    """Per label and their mean; a label without positives or negatives has none."""
     batches = load_batches(data.validation, EpochBatches(len(data.validation), _VALIDATION_BATCH), workers)
-    scores = np.concatenate([task.predict(batch.images) for batch in batches])
+    scores = np.concatenate([task.predict(batch.images, heads) for batch in batches])
     values = {name: auroc(data.truth[:, j], scores[:, j]) for j, name in enumerate(data.labels.names)}
     defined = {name: value for name, value in values.items() if isinstance(value, float)}
     figures = {f"val/auroc/{name}": value for name, value in defined.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,11 @@ from cxr.config import TrainConfig
 from cxr.data.dataset import Batch
 from cxr.errors import DataError
 from cxr.model.classifier import Classifier
+from cxr.model.stacked import merge
+from cxr.train.adamw import PartAdamW
 from cxr.train.ema import AveragedModel
 from cxr.train.losses import MultiBranchLoss, mean_bce
+from cxr.train.regime import Regime, distilled
 from cxr.train.schedule import cosine_with_warmup
 
 
@@ -47,6 +51,7 @@ class TrainingTask:
         config: optimisation.
         steps_per_epoch: batches an epoch.
         device: where to compute.
+        seed: of the draw of networks, where the backbone is stacked.
     """
 
     def __init__(
@@ -56,8 +61,10 @@ class TrainingTask:
         config: TrainConfig,
         steps_per_epoch: int,
         device: torch.device,
+        seed: int = 0,
     ) -> None:
         self.classifier, self.loss, self._config, self._device = classifier, loss, config, device
+        self.regime = Regime(config.stacked, classifier.heads, seed)
         self._total = config.epochs * steps_per_epoch
         self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total // 2)
         if config.precision == "bf16" and device.type == "cpu":
@@ -66,7 +73,7 @@ class TrainingTask:
                 if hasattr(module, "fused_attn"):
                     module.fused_attn = False  # type: ignore[assignment]
         self.average = AveragedModel(classifier, config.ema_decay)
-        self.optimiser = torch.optim.AdamW(self._groups(), lr=config.learning_rate, fused=True)
+        self.optimiser = PartAdamW(self._groups(), lr=config.learning_rate)
         self.steps = 0
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -92,21 +99,36 @@ class TrainingTask:
         rate = self._config.learning_rate * cosine_with_warmup(self.steps, self._total, self._warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        batch = batch.to(self._device)
-        with self._autocast():
-            output = self.classifier(batch.images)
-        objective = self.loss(output, batch.targets)
-        value = self._finite("loss", objective)
-        self.optimiser.zero_grad(set_to_none=True)
-        objective.backward()
-        parameters = [*self.classifier.parameters(), *self.loss.parameters()]
-        norm = self._finite("gradient's norm", nn.utils.clip_grad_norm_(parameters, self._config.clip_norm))
-        self.optimiser.step()
+        passes = self.regime.draw(self.steps)
+        loss, objective = self._backward(batch.to(self._device), passes)
+        parts = merge(self.classifier, passes)
+        blocks = {part.whole: part.block for part in parts.values()} | {own: own for own in self.loss.parameters()}
+        norm = self._finite("gradient's norm", nn.utils.clip_grad_norm_(blocks.values(), self._config.clip_norm))
+        self.optimiser.step(blocks=blocks)
+        for block in blocks.values():
+            block.grad = None
         self.loss.restrain()
         # after the step, so that a decay of 0 gives the model itself
-        self.average.update(self.classifier)
+        self.average.update(self.classifier, {name: part.block for name, part in parts.items()})
         self.steps += 1
-        return StepResult(mean_bce(output.combined.detach(), batch.targets).item(), value, norm, rate)
+        return StepResult(loss, objective, norm, rate)
+
+    def _backward(self, batch: Batch, passes: Sequence[int | None]) -> tuple[float, float]:
+        """Gradients of all passes, the widest network first; the loss of its prediction, and the sum of the objectives."""
+        widest: torch.Tensor | None = None
+        total = 0.0
+        for heads in passes:
+            with self._autocast():
+                output = self.classifier.at(heads)(batch.images)
+            if widest is None:
+                widest, targets = output.combined.detach(), batch.targets
+            else:
+                targets = distilled(batch.targets, widest, self._config.stacked.distillation)
+            objective = self.loss(output, targets)
+            total += self._finite("loss", objective)
+            objective.backward()
+        assert widest is not None
+        return mean_bce(widest, batch.targets).item(), total
 
     def _finite(self, what: str, value: torch.Tensor) -> float:
         number = value.item()
@@ -116,12 +138,16 @@ class TrainingTask:
         return number
 
     @torch.inference_mode()
-    def predict(self, images: torch.Tensor) -> npt.NDArray[np.float64]:
+    def predict(self, images: torch.Tensor, heads: int | None = None) -> npt.NDArray[np.float64]:
         """Probabilities of the averaged model, float64 [batch, labels], of canonical images uint8 [batch, size, size].
+
+        Args:
+            images: the images.
+            heads: the number of attention heads; None for all.
 
         In float32 whatever the precision of training, as the model will be served: the best epoch is the best then too.
         """
-        logits = self.average.model(images.to(self._device)).combined
+        logits = self.average.model.at(heads)(images.to(self._device)).combined
         return torch.sigmoid(logits.double()).cpu().numpy()
 
     def _autocast(self) -> AbstractContextManager[Any]:

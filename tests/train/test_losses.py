@@ -18,7 +18,7 @@ POSITIVES = torch.tensor([40.0, 10.0, 160.0])
 def _output(batch: int = 12, scale: float = 2) -> HeadOutput:
     branch, aggregated = scale * torch.randn(batch, 3), scale * torch.randn(batch, 3)
     combined = 0.5 * (branch + aggregated)
-    return HeadOutput(*(logits.requires_grad_() for logits in (combined, branch, aggregated)), None)
+    return HeadOutput(*(logits.requires_grad_() for logits in (combined, branch, aggregated)))
 
 
 def _targets(batch: int = 12) -> torch.Tensor:
@@ -62,7 +62,7 @@ def test_a_masked_cell_gives_no_loss_and_no_gradient(weighting: Weighting) -> No
     value = loss(output, targets)
     value.backward()
     assert all(not logits.grad[4].any() for logits in (output.combined, output.branch, output.aggregated))
-    shifted = HeadOutput(*(logits.detach().clone() for logits in (output.combined, output.branch, output.aggregated)), None)
+    shifted = HeadOutput(*(logits.detach().clone() for logits in (output.combined, output.branch, output.aggregated)))
     for logits in (shifted.combined, shifted.branch, shifted.aggregated):
         logits[4] += 5
     assert torch.equal(loss(shifted, targets), value)
@@ -94,7 +94,7 @@ def test_the_loss_equals_its_written_formula() -> None:
 @WEIGHTINGS
 def test_the_loss_does_not_change_when_the_batch_is_doubled(weighting: Weighting) -> None:
     loss, output, targets = _loss(weighting), _output(), _targets()
-    doubled = HeadOutput(*(torch.cat([x, x]) for x in (output.combined, output.branch, output.aggregated)), None)
+    doubled = HeadOutput(*(torch.cat([x, x]) for x in (output.combined, output.branch, output.aggregated)))
     assert loss(doubled, torch.cat([targets, targets])).item() == pytest.approx(loss(output, targets).item(), rel=1e-6)
 
 
@@ -104,9 +104,9 @@ def test_large_logits_in_half_precision_give_the_loss_of_float32(weighting: Weig
     logits = torch.tensor([[20.0, -20.0, 20.0], [-20.0, 20.0, -20.0]])
     targets = torch.tensor([[0.0, 1.0, 1.0], [0.0, NAN, 1.0]])
     loss = _loss(weighting)
-    half = loss(HeadOutput(*(logits.to(dtype) for _ in range(3)), None), targets)
+    half = loss(HeadOutput(*(logits.to(dtype) for _ in range(3))), targets)
     assert torch.isfinite(half)
-    assert half.item() == pytest.approx(loss(HeadOutput(logits, logits, logits, None), targets).item(), rel=1e-6)
+    assert half.item() == pytest.approx(loss(HeadOutput(logits, logits, logits), targets).item(), rel=1e-6)
 
 
 @WEIGHTINGS
@@ -138,7 +138,7 @@ def test_a_batch_without_known_cells_has_loss_zero_and_no_gradient(weighting: We
 def test_a_head_with_one_output_has_one_loss(kind: str) -> None:
     output, targets = _output(), _targets()
     parts = {"branch": None, "aggregated": None, kind: output.combined}
-    single = HeadOutput(output.combined, parts["branch"], parts["aggregated"], None)
+    single = HeadOutput(output.combined, parts["branch"], parts["aggregated"])
     expected = masked_bce(output.combined, targets).sum() / (~torch.isnan(targets)).sum()
     assert _loss("learned")(single, targets).item() == pytest.approx(expected.item(), rel=1e-6)
 

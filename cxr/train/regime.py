@@ -1,0 +1,59 @@
+"""Which networks of a stacked backbone a step trains, and what the narrower ones learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cxr.config import StackedTraining
+
+
+@dataclass(frozen=True)
+class Regime:
+    """The choice of networks, step by step.
+
+    The draw depends on seed and step alone: it is the same on every process of a distributed run, and after a resume.
+
+    Args:
+        config: which regime.
+        heads: the numbers of attention heads there are, rising; none where the backbone is not stacked.
+        seed: of the draws.
+    """
+
+    config: StackedTraining
+    heads: Sequence[int]
+    seed: int
+
+    def draw(self, step: int) -> tuple[int | None, ...]:
+        """The numbers of attention heads that a step trains, the widest first; (None,) without a choice.
+
+        Uniform and weighted draw one (Haberer et al., NeurIPS 2024); the sandwich takes the widest, the narrowest, and one
+        that is drawn evenly between them (Yu and Huang, ICCV 2019).
+        """
+        if not self.heads:
+            return (None,)
+        generator = np.random.default_rng((self.seed, step))
+        if self.config.regime == "sandwich":
+            between = [int(generator.choice(self.heads[1:-1]))] if len(self.heads) > 2 else []
+            return (self.heads[-1], *between, self.heads[0])
+        weights = np.asarray(self.config.weights or [1.0] * len(self.heads))
+        return (int(generator.choice(self.heads, p=weights / weights.sum())),)
+
+
+def distilled(targets: torch.Tensor, teacher: torch.Tensor, share: float) -> torch.Tensor:
+    """What a narrower network learns from: the labels and the widest network's probabilities, mixed.
+
+    Cross-entropy is linear in its target, so this is the mixture of the two losses, up to a constant.
+
+    Args:
+        targets: float [batch, labels] in [0, 1], NaN where unknown.
+        teacher: float [batch, labels], the logits of the widest network; no gradient goes to it.
+        share: of the teacher, in [0, 1].
+
+    Returns:
+        float32 [batch, labels] in [0, 1], NaN where the target is unknown.
+    """
+    return torch.lerp(targets.float(), torch.sigmoid(teacher.detach().float()), share)
