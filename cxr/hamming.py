@@ -21,7 +21,7 @@ MAX_CLUSTER = 32
 """Different hashes of one cluster up to which all near pairs are given; of a larger cluster, links that hold it together."""
 
 
-_CHUNK = 1 << 19
+_CHUNK = 1 << 16
 """Pairs that are compared at a time: of these a few arrays are held."""
 _BUFFER = 1 << 22
 """Pairs that are kept before large clusters are reduced to their links."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from cxr.ingest.deidentify import Pseudonyms
 from cxr.ingest.outcome import TAKEN, FileOutcome, outcome_of
@@ -20,8 +20,9 @@ from cxr.manifest import COLUMNS, Manifest, labelled
 
 Texts = pd.Series
 _WHOLE = ("shard", "row", "height", "width")
-_TEXTS = ("file", "codes", "detail", "key", *(c for c in COLUMNS if c not in (*_WHOLE, "age_years")))
-_DTYPES: dict[str, Any] = {**dict.fromkeys(_TEXTS, "str"), **dict.fromkeys((*_WHOLE, "age_years"), np.float64)}
+_NUMBERS = (*_WHOLE, "age_years")
+_TEXTS = ("file", "codes", "detail", "key", *(c for c in COLUMNS if c not in _NUMBERS))
+_SCHEMA = pa.schema({"number": pa.int64(), **dict.fromkeys(_TEXTS, pa.large_string()), **dict.fromkeys(_NUMBERS, pa.float64())})
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,20 @@ def to_frame(shards: Iterable[Iterable[Record]], numbers: Mapping[str, int]) -> 
     Returns:
         Columns number, file, codes (separated by spaces), detail, key, and the manifest's, empty where a file was refused.
     """
-    frame = pd.concat((part for records in shards if len(part := _part(records, numbers))), ignore_index=True)
+    frame: pd.DataFrame = pa.Table.from_batches((_part(records, numbers) for records in shards), _SCHEMA).to_pandas()
     # of a first run the shards stand in the order of the listing: no need for a second copy
     return frame if frame["number"].is_monotonic_increasing else frame.sort_values("number", ignore_index=True)
 
 
-def _part(records: Iterable[Record], numbers: Mapping[str, int]) -> pd.DataFrame:
-    columns = ["number", "file", "codes", "detail", "key", *COLUMNS]
-    rows = ((numbers[r.file], r.file, " ".join(r.codes), r.detail, r.key, *(r.image.get(c) for c in COLUMNS)) for r in records)
-    return pd.DataFrame(rows, columns=columns).astype({"number": np.int64, **_DTYPES})
+def _part(records: Iterable[Record], numbers: Mapping[str, int]) -> pa.RecordBatch:
+    """The rows of some records, by `_SCHEMA`; null where a file was refused."""
+    rows = [
+        {"number": numbers[r.file], "file": r.file, "codes": " ".join(r.codes), "detail": r.detail, "key": r.key, **r.image}
+        for r in records
+    ]
+    pool = pa.system_memory_pool()  # the default one takes half as much again for many short columns
+    columns = [pa.array([row.get(field.name) for row in rows], field.type, memory_pool=pool) for field in _SCHEMA]
+    return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
 
 
 def join(
@@ -83,13 +89,14 @@ def join(
     if table is not None:
         frame = _with_context(frame, table, names)
     frame = _with_codes(frame, has_table=table is not None, published=published)
-    frame = _add(frame, _shared(frame, frame["instance_uid"].fillna("") != "", "instance_uid"), "instance-shared")
+    frame = _add(frame, _shared(frame, frame["instance_uid"] != "", "instance_uid"), "instance-shared")
     if not row_of_study:
         frame = _add(frame, _shared(frame, frame["place"] >= 0, "place"), "row-shared")
     frame["outcome"] = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
-    taken = frame[frame["outcome"].isin(TAKEN)]
-    codes = _codes(taken, table, labels)
-    return Joined(_manifest(taken, codes, labels), codes, _files(frame, table, names))
+    taken = frame["outcome"].isin(TAKEN)
+    codes = _codes(frame.loc[taken, "place"].to_numpy(), table, labels)
+    files = _files(frame, table, names)
+    return Joined(_manifest(frame, taken, codes, labels), codes, files)
 
 
 def _places(frame: pd.DataFrame, table: LabelTable | None, names: Pseudonyms) -> npt.NDArray[np.int64]:
@@ -130,7 +137,7 @@ def _with_codes(frame: pd.DataFrame, *, has_table: bool, published: bool) -> pd.
     known = (frame["view"] == "LATERAL") & ~frame["codes"].str.contains("lateral", regex=False)
     frame = _add(frame, read & known, "lateral")
     outcomes = _per_distinct(frame["codes"], lambda codes: outcome_of(tuple(codes.split())))
-    fit = frame[read & outcomes.isin(TAKEN)]
+    fit = frame.loc[read & outcomes.isin(TAKEN), ["image_id", "patient_id", "pixel_sha256"]]
     # the first file with some pixels is taken; a published set may list one patient's pixels under two names
     again = fit["pixel_sha256"].duplicated()
     same = fit["patient_id"] == fit.groupby("pixel_sha256", sort=False)["patient_id"].transform("first")
@@ -161,19 +168,25 @@ def _per_distinct(texts: Texts, function: Callable[[str], str]) -> Texts:
     return texts.map({text: function(text) for text in texts.unique()}).astype(str)
 
 
-def _codes(taken: pd.DataFrame, table: LabelTable | None, labels: LabelSet | None) -> Codes:
-    """What the table says of the images that are taken; an image without a row is unknown, whatever blank cells mean."""
-    places = taken["place"].to_numpy()
-    codes = np.full((len(taken), len(labels.names) if labels else 0), UNKNOWN, np.int8)
+def _codes(places: npt.NDArray[np.int64], table: LabelTable | None, labels: LabelSet | None) -> Codes:
+    """What the table says of the images that are taken; an image without a row is unknown, whatever blank cells mean.
+
+    Args:
+        places: int64 [images], see `_places`.
+        table, labels: see `join`.
+    """
+    codes = np.full((len(places), len(labels.names) if labels else 0), UNKNOWN, np.int8)
     if table is not None:
         codes[places >= 0] = table.codes[places[places >= 0]]
     return codes
 
 
-def _manifest(taken: pd.DataFrame, codes: Codes, labels: LabelSet | None) -> Manifest:
-    frame = taken[list(COLUMNS)].reset_index(drop=True)
-    frame = frame.astype(dict.fromkeys(_WHOLE, np.int64)).assign(alike="")
-    return labelled(frame, labels.settle(codes), labels.names) if labels else Manifest(frame, ())
+def _manifest(frame: pd.DataFrame, taken: pd.Series[bool], codes: Codes, labels: LabelSet | None) -> Manifest:
+    """The manifest of the images that are taken; its columns leave the frame one by one, so that no two copies are held."""
+    everything = bool(taken.all())
+    columns = {name: frame.pop(name) if everything else frame.pop(name)[taken] for name in COLUMNS}
+    manifest = pd.DataFrame(columns).reset_index(drop=True).astype(dict.fromkeys(_WHOLE, np.int64)).assign(alike="")
+    return labelled(manifest, labels.settle(codes), labels.names) if labels else Manifest(manifest, ())
 
 
 def _files(frame: pd.DataFrame, table: LabelTable | None, names: Pseudonyms) -> pd.DataFrame:
@@ -189,10 +202,13 @@ def _files(frame: pd.DataFrame, table: LabelTable | None, names: Pseudonyms) -> 
     return files if table is None else pd.concat([files, _rows_left(frame, table, names)], ignore_index=True)
 
 
-def _sentences(frame: pd.DataFrame) -> list[str]:
-    pairs = list(zip(frame["codes"], frame["detail"], strict=True))
-    texts = {(codes, detail): FileOutcome(0, "", tuple(codes.split()), detail).sentence for codes, detail in set(pairs)}
-    return [texts[pair] for pair in pairs]
+def _sentences(frame: pd.DataFrame) -> Texts:
+    """The sentence of each file, made once for each distinct pair of codes and detail."""
+    pairs = frame[["codes", "detail"]]
+    which = pairs.groupby(["codes", "detail"], sort=False).ngroup()
+    distinct = pairs.drop_duplicates().itertuples(index=False)
+    texts = [FileOutcome(0, "", tuple(codes.split()), detail).sentence for codes, detail in distinct]
+    return pd.Series(texts, dtype="str").take(which.to_numpy()).set_axis(frame.index)
 
 
 def _rows_left(frame: pd.DataFrame, table: LabelTable, names: Pseudonyms) -> pd.DataFrame:

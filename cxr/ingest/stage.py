@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from cxr.config import IngestConfig, IngestStage
 from cxr.config_sources import PhantomSource
@@ -60,10 +61,7 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
     """
     source = resolve(config.source, context.inputs.get("phantom"))
     labels = _labels(config, source)  # before the pixels: a wrong cell should not cost an hour
-    listing = list_files(source)
-    plan = _plan(config, source, labels, listing, context.folder)
-    _process(config.ingest, _tasks(config, source, labels, listing, plan, context.folder), listing, context)
-    joined = _join(source, labels, listing, plan, context.folder)
+    joined, reread, listed = _read(config, source, labels, context)
     _sweep_quarantine(context.folder / "quarantine", joined.files, keep=config.ingest.keep_quarantined)
     joined.files.to_csv(context.folder / "files.csv", index=False)
     _try_again_next_time(joined.files, context.folder)
@@ -73,7 +71,20 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
     if labels.label_set is not None:
         audit = _audit(joined, labels, labels.label_set, duplicates, source)
         publish(audit, context, title=str(joined.manifest.frame["source"].iloc[0]))
-    return report(joined, plan.reread, len(listing), context)
+    pa.default_memory_pool().release_unused()
+    return report(joined, reread, listed, context)
+
+
+def _read(
+    config: IngestStage, source: ResolvedSource, labels: Labels, context: StageContext
+) -> tuple[Joined, tuple[str, ...], int]:
+    """What came of the files, why some were read again, and how many are listed; nothing else holds the listing any longer."""
+    listing = list_files(source)
+    plan = _plan(config, source, labels, listing, context.folder)
+    _process(config.ingest, _tasks(config, source, labels, listing, plan, context.folder), listing, context)
+    joined = _join(source, labels, listing, plan, context.folder)
+    pa.default_memory_pool().release_unused()  # what was freed of the frame, else kept for texts to come
+    return joined, plan.reread, len(listing)
 
 
 def _duplicates(joined: Joined, config: IngestConfig, store: ImageStore) -> tuple[Joined, Duplicates]:
@@ -224,10 +235,11 @@ def _process(config: IngestConfig, tasks: Iterator[ShardTask], listing: Mapping[
 
 def _join(source: ResolvedSource, labels: Labels, listing: Mapping[str, Listed], plan: journal.Plan, folder: Path) -> Joined:
     records = _records(plan, listing, folder / "records")
-    frame = to_frame(records, {file: listed.number for file, listed in listing.items()})
+    numbers = {file: listed.number for file, listed in listing.items()}
     of_study = labels.layout is None or labels.layout.of_study
     names, published = source.pseudonyms, source.published
-    joined = join(frame, labels.table, labels.label_set, names, published=published, row_of_study=of_study)
+    # no name for the frame: `join` gives its columns up as it makes the manifest of them
+    joined = join(to_frame(records, numbers), labels.table, labels.label_set, names, published=published, row_of_study=of_study)
     return replace(joined, manifest=replace(joined.manifest, origin=labels.origin))
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -242,3 +245,31 @@ def test_many_files_of_one_row_all_get_its_labels():
     result = joined(records, rows, False)
     assert (result.manifest.label_codes() == [1, 0]).all()
     assert set(result.files["outcome"]) == {"accepted"}
+
+
+def long_records(start: int, count: int) -> list[Record]:
+    """Files with texts as long as a hospital's: 800 bytes each, of which the decisions are 270."""
+    return [
+        Record(f"ward:{i:020}", (), "", "", image(f"{i:064}", f"{i:020}", f"{i:024}", decisions="d" * 270))
+        for i in range(start, start + count)
+    ]
+
+
+def bytes_a_file(count: int) -> float:
+    """What the texts of the result take, and with them all objects at the peak, in bytes of a file."""
+    numbers = {f"ward:{i:020}": i + 1 for i in range(count)}
+    parts = (long_records(start, 100) for start in range(0, count, 100))
+    pools = pa.default_memory_pool(), pa.system_memory_pool()
+    before = sum(pool.bytes_allocated() for pool in pools)
+    tracemalloc.start()
+    result = join(to_frame(parts, numbers), None, LABELS, NAMES, published=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(result.manifest) == count
+    return (sum(pool.bytes_allocated() for pool in pools) - before + peak) / count
+
+
+@pytest.mark.skipif(pd.__version__ < "3", reason="texts are Python objects before pandas 3")
+def test_join_holds_the_800_bytes_of_texts_of_a_file_once_and_few_objects_beside_them():
+    bytes_a_file(100)  # with what is imported late
+    assert bytes_a_file(4000) < 1200

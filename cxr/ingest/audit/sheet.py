@@ -63,7 +63,8 @@ def contact_sheet(files: pd.DataFrame, manifest: Manifest, store: ImageStore) ->
     Raises:
         DataError: a code has no meaning, or an image is missing from the manifest or the store.
     """
-    taken = files[files["outcome"].isin(TAKEN)].sort_values("number", kind="stable")
+    taken = files.loc[files["outcome"].isin(TAKEN), ["number", "outcome", "codes", "image_id"]]
+    taken = taken.sort_values("number", kind="stable")
     kinds = [("accepted", "taken as it is", (taken["outcome"] == "accepted").to_numpy(np.bool_))]
     kinds += [(code, CODES[code][1], having) for code, having in files_by_code(taken)]
     return [
@@ -80,8 +81,8 @@ def _spread(having: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def _thumbnails(chosen: pd.DataFrame, manifest: Manifest, store: ImageStore) -> tuple[Thumbnail, ...]:
-    frame = manifest.frame[manifest.frame["image_id"].isin(chosen["image_id"])]
-    places = frame.set_index("image_id")[["shard", "row"]].reindex(chosen["image_id"])
+    frame = manifest.frame.loc[manifest.frame["image_id"].isin(chosen["image_id"]), ["image_id", "shard", "row"]]
+    places = frame.set_index("image_id").reindex(chosen["image_id"])
     if places["shard"].isna().any():
         raise DataError("files.csv: a taken file has no image in the manifest")
     images = store.gather(places["shard"].to_numpy(np.int64), places["row"].to_numpy(np.int64))
