@@ -12,7 +12,7 @@ from torch import nn
 
 from cxr.errors import ConfigError
 from cxr.model.timm_gate import timm
-from cxr.model.weights import first_line, read_weights
+from cxr.model.weights import read_weights
 
 _OWN_OPTIONS = (
     "num_classes",
@@ -37,20 +37,6 @@ class Features:
 
     pooled: torch.Tensor
     tokens: torch.Tensor
-
-
-def check_backbone(name: str, size: int, options: dict[str, Any], weights: Path | None = None) -> None:
-    """Build a backbone and try it on two black images, to refuse early what would fail in training.
-
-    Raises:
-        ConfigError: as `Backbone`, or the model cannot take images of this size.
-    """
-    backbone = Backbone(name, size, options, weights).eval()
-    try:
-        with torch.inference_mode():
-            backbone(torch.zeros(2, 1, size, size))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise ConfigError(f"model.backbone: {name} cannot take images of {size} pixels: {first_line(error)}") from error
 
 
 def _check_name(name: str) -> None:

@@ -59,4 +59,4 @@ def gmacs(network: nn.Module, image: torch.Tensor) -> float:
     """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(image)
-    return counter.get_total_flops() / 2e9
+    return float(counter.get_total_flops()) / 2e9

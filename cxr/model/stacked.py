@@ -21,7 +21,7 @@ from cxr.errors import ConfigError
 from cxr.model.classifier import Classifier, Part, build_head
 from cxr.model.leading import leading, share, shares
 from cxr.model.stacked_layers import stack_heads
-from cxr.model.weights import FROM_SCRATCH, initial_weights, read_weights
+from cxr.model.weights import FROM_SCRATCH, first_line, initial_weights, read_weights
 
 
 class StackedClassifier(Classifier):
@@ -140,6 +140,22 @@ def build_classifier(config: ModelConfig, size: int, labels: int) -> Classifier:
         ConfigError: as `Classifier` and `StackedClassifier`.
     """
     return (Classifier if config.stacked is None else StackedClassifier)(config, size, labels)
+
+
+def check_model(config: ModelConfig, size: int) -> None:
+    """Build a classifier and try it on two black images, to refuse early what would fail in training.
+
+    Raises:
+        ConfigError: as `build_classifier`, or the backbone cannot take images of this size.
+    """
+    classifier = build_classifier(config, size, labels=1).eval()
+    try:
+        with torch.inference_mode():
+            for heads in classifier.heads or (None,):
+                classifier.at(heads)(torch.zeros(2, size, size, dtype=torch.uint8))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        problem = first_line(error)
+        raise ConfigError(f"model.backbone: {config.backbone} cannot take images of {size} pixels: {problem}") from error
 
 
 def merge(classifier: Classifier, passes: Iterable[int | None]) -> dict[str, Part]:

@@ -21,9 +21,10 @@ from cxr.evaluate.auroc import auroc
 from cxr.ingest.store import ImageStore
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.manifest import Manifest, read_manifest
-from cxr.model.backbone import check_backbone
+from cxr.model.cost import costs
 from cxr.model.file import ModelCard, Preprocessing, save_model
-from cxr.model.stacked import build_classifier
+from cxr.model.stacked import build_classifier, check_model
+from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
 from cxr.stage import StageContext, StageResult
 from cxr.train.checkpoint import load_state, save_state
@@ -39,7 +40,7 @@ def check(config: TrainStage) -> None:
     Raises:
         ConfigError: a backbone that cannot be built for the images' size, a missing GPU, or a flip where labels have a side.
     """
-    check_backbone(config.model.backbone, config.size, config.model.options, config.model.weights)
+    check_model(config.model, config.size)
     choose_device(config.train.device)
     check_sides(config.train.augment, read_label_set(config.labels))
 
@@ -127,9 +128,10 @@ def _build_task(config: TrainStage, data: _Data, device: torch.device) -> Traini
 
 
 def _log_start(config: TrainStage, data: _Data, task: TrainingTask, context: StageContext, device: torch.device) -> None:
-    parameters = sum(parameter.numel() for parameter in task.classifier.parameters())
+    widest = costs(config.model, config.size, len(data.labels.names))[-1]
     values = config.model.model_dump(exclude={"weights"}) | config.train.model_dump()
-    context.run.params({**values, "parameters": parameters, "seed": config.seed, "compute": device.type})
+    cost = {"parameters": widest.parameters, "gmacs": round(widest.gmacs, 3)}
+    context.run.params({**values, **cost, "seed": config.seed, "compute": device.type})
     for side, use in (("train", "training"), ("val", "validation")):
         log_dataset(context.run, f"manifest-{side}", use, data.manifest.where(side))
 
@@ -205,7 +207,7 @@ def _save_best(config: TrainStage, data: _Data, task: TrainingTask, context: Sta
     card = ModelCard(
         cxr_version=__version__,
         labels=data.labels,
-        model=config.model.model_copy(update={"weights": None}),  # they are in the file now
+        model=config.model.model_copy(update=FROM_SCRATCH),  # the weights are in the file now
         preprocessing=data.preprocessing,
         run_id=context.run.run_id,
         data_sha256=data.digest,
