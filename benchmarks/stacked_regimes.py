@@ -25,7 +25,7 @@ PIPELINE = Path(__file__).parent.parent / "pipelines" / "quickstart.yaml"
 COHORT = ["source.patients=1200", "split.test_fraction=0.45", "ingest.size=64"]
 MODEL = [
     "model.backbone=vit_base_patch16_224",
-    "model.options={embed_dim: 192, num_heads: 12, depth: 6, patch_size: 8}",
+    "model.options={embed_dim: 96, num_heads: 12, depth: 4, patch_size: 8}",
     "model.stacked.heads=[3, 4, 5, 6, 7, 8, 9, 10, 11, 12]",
     "train.warmup_epochs=2",
 ]

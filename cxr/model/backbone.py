@@ -81,6 +81,9 @@ class Backbone(nn.Module):
 
         Args:
             images: float [batch, 1, size, size], normalised.
+
+        Raises:
+            ValueError: the model gives neither tokens nor one feature map.
         """
         features = self.model.forward_features(images)
         tokens = self._tokens(features)
@@ -88,6 +91,8 @@ class Backbone(nn.Module):
         return Features(pooled, tokens)
 
     def _tokens(self, features: torch.Tensor) -> torch.Tensor:
+        if not isinstance(features, torch.Tensor) or features.ndim not in (3, 4):
+            raise ValueError("it gives neither tokens nor one feature map")
         if features.ndim == 3:
             return features[:, self._prefix :]
         return features.flatten(1, 2) if self._channels_last else features.flatten(2).transpose(1, 2)

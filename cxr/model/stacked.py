@@ -60,10 +60,10 @@ class StackedClassifier(Classifier):
         Raises:
             ValueError: it cannot run with that number of heads.
         """
-        network = self.at(heads)
-        plain = Classifier(self._narrow(heads), self._size, self._labels)
-        plain.load_state_dict(network.state_dict())
-        return plain.train(self.training).to(self.backbone.dtype)
+        state = self.at(heads).state_dict()
+        plain = Classifier(self._narrow(heads), self._size, self._labels).to(self.backbone.dtype)
+        plain.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith("own_heads.")})
+        return plain.train(self.training)
 
     def parts(self, heads: int | None) -> Mapping[str, Part]:
         """The parameters that the network of `at` uses, under the names of this classifier's own."""
@@ -83,6 +83,8 @@ class StackedClassifier(Classifier):
         # moving or freezing the weights leaves the views behind
         if network is None or not shares(self._used(heads), network):
             network = self._networks[heads] = self._make(heads)
+        for own, other in zip(self.backbone.model.blocks, network.backbone.model.blocks, strict=True):
+            other.attn.fused_attn = own.attn.fused_attn
         return network if network.training == self.training else network.train(self.training)
 
     def _make(self, heads: int) -> Classifier:
@@ -90,8 +92,6 @@ class StackedClassifier(Classifier):
             network = Classifier(self._narrow(heads), self._size, self._labels)
             stack_heads(network.backbone.model)
         share(self._used(heads), network)
-        for own, other in zip(self.backbone.model.blocks, network.backbone.model.blocks, strict=True):
-            other.attn.fused_attn = own.attn.fused_attn
         return network
 
     def _used(self, heads: int | None) -> dict[str, nn.Parameter]:

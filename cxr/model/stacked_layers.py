@@ -66,6 +66,7 @@ class HeadMajorAttention(nn.Module):
         self.attn_drop, self.proj_drop = attention.attn_drop, attention.proj_drop
         _keep_timm_order(self, _to_timm_order, _from_timm_order)
         self.load_state_dict(state)
+        self.train(attention.training)
 
     def forward(self, tokens: torch.Tensor, attn_mask: None = None, is_causal: bool = False) -> torch.Tensor:
         """Attend, float [batch, tokens, width] to the same.

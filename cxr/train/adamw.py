@@ -41,7 +41,8 @@ class PartAdamW(torch.optim.Optimizer):
     def __init__(
         self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
     ) -> None:
-        super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": 0.0})
+        # "fused" tells torch to bring the counts of steps, too, to the device of the parameters when a state is restored
+        super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": 0.0, "fused": True})
 
     @torch.no_grad()
     def step(  # type: ignore[override]

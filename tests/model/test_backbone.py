@@ -136,3 +136,61 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, name: str, vit_
     (tmp_path / name).write_bytes(b"no weights at all")
     with pytest.raises(ConfigError, match="neither safetensors nor a weights-only"):
         Backbone("vit_tiny_patch16_224", 32, vit_options, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size", "tokens"),
+    [
+        ("deit_tiny_distilled_patch16_224", {"embed_dim": 32, "depth": 1, "num_heads": 2}, 48, 9),
+        ("vit_tiny_r_s16_p8_224", {"embed_dim": 32, "depth": 1, "num_heads": 2}, 64, 4),
+        ("swin_tiny_patch4_window7_224", SWIN, 48, 36),
+    ],
+)
+def test_a_backbone_takes_another_size_than_its_name_says(name: str, options: dict[str, Any], size: int, tokens: int) -> None:
+    backbone = Backbone(name, size, options).eval()
+    features = backbone(torch.randn(2, 1, size, size))
+    assert features.tokens.shape == (2, tokens, backbone.width)
+    assert features.pooled.shape == (2, backbone.width)
+    assert features.pooled.isfinite().all()
+
+
+def test_the_pooled_feature_is_timms_own(vit_options: dict[str, Any]) -> None:
+    backbone, images = Backbone("vit_tiny_patch16_224", 32, vit_options).eval(), torch.randn(2, 1, 32, 32)
+    assert torch.equal(backbone(images).pooled, backbone.model(images))
+    mean = Backbone("vit_tiny_patch16_224", 32, {**vit_options, "global_pool": "avg"}).eval()
+    assert torch.equal(mean(images).pooled, mean.model(images))
+
+
+@pytest.mark.parametrize(("name", "size", "options"), [("resnet10t", 32, {}), ("swin_tiny_patch4_window7_224", 32, SWIN)])
+def test_colour_weights_of_other_networks_fold_to_one_channel_exactly(
+    tmp_path: Path, name: str, size: int, options: dict[str, Any]
+) -> None:
+    sized = {"img_size": size} if name.startswith("swin") else {}
+    colour = timm.create_model(name, **sized, **options).eval()
+    save_file(colour.state_dict(), tmp_path / "weights.safetensors")
+    backbone, images = Backbone(name, size, options, tmp_path / "weights.safetensors").eval(), torch.randn(3, 1, size, size)
+    expected = colour.forward_features(images.repeat(1, 3, 1, 1))
+    assert torch.allclose(backbone.model.forward_features(images), expected, atol=1e-4)
+
+
+def test_positions_are_resized_as_timm_does(tmp_path: Path, vit_options: dict[str, Any]) -> None:
+    colour = _colour_weights(tmp_path / "weights.safetensors", vit_options)
+    backbone = Backbone("vit_tiny_patch16_224", 48, vit_options, tmp_path / "weights.safetensors")
+    expected = timm.layers.resample_abs_pos_embed(colour.pos_embed, new_size=[6, 6], num_prefix_tokens=1)
+    assert torch.allclose(backbone.model.pos_embed, expected, atol=1e-6)
+
+
+def test_the_type_of_a_backbone_is_that_of_its_weights(vit_options: dict[str, Any]) -> None:
+    backbone = Backbone("vit_tiny_patch16_224", 32, vit_options)
+    assert backbone.dtype == torch.float32
+    assert backbone.to(torch.bfloat16).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    "features", [[torch.zeros(1, 4, 8)], torch.zeros(1, 8), (torch.zeros(1, 4, 8),) * 2], ids=["list", "pooled", "two"]
+)
+def test_what_is_neither_tokens_nor_one_feature_map_is_refused(features: Any, vit_options: dict[str, Any]) -> None:
+    backbone = Backbone("vit_tiny_patch16_224", 32, vit_options)
+    backbone.model.forward_features = lambda _: features
+    with pytest.raises(ValueError, match="neither tokens nor one feature map"):
+        backbone(torch.zeros(1, 1, 32, 32))

@@ -4,16 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from cxr.config import HeadConfig, ModelConfig
+from cxr.config import HeadConfig, ModelConfig, StackedConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import Label, LabelSet
 from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, Preprocessing, load_model, read_card, save_model
+from cxr.model.stacked import build_classifier
+from cxr.predict.predictor import Predictor
 
 CPU = torch.device("cpu")
 LABELS = LabelSet(name="two", labels=(Label(name="Mass", synonyms=("lump",)), Label(name="Effusion", uncertain=0.3)))
@@ -100,3 +103,63 @@ def test_weights_that_are_not_the_headers_network_are_refused(saved: tuple[Path,
     save_model(path, {"weight": torch.zeros(2)}, card)
     with pytest.raises(DataError, match="weights do not fit vit_tiny_patch16_224"):
         load_model(path, CPU)
+
+
+HEADS = (3, 6)
+
+
+@pytest.fixture(params=[True, False], ids=["one head", "heads of their own"])
+def stacked(
+    request: pytest.FixtureRequest, tmp_path: Path, vit_options: dict[str, Any], saved: tuple[Path, Classifier, ModelCard]
+) -> tuple[Path, Classifier]:
+    """A file of a stacked model, all its parameters drawn, and the model."""
+    config = ModelConfig(
+        options={**vit_options, "embed_dim": 48, "num_heads": 6},
+        stacked=StackedConfig(heads=HEADS, share_head=request.param),
+        head=HeadConfig(hidden=8),
+    )
+    classifier = build_classifier(config, 32, 2).eval()
+    for parameter in classifier.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    path = tmp_path / "stacked.safetensors"
+    save_model(path, classifier.state_dict(), saved[2].model_copy(update={"model": config}))
+    return path, classifier
+
+
+def test_a_stacked_model_comes_back_with_equal_outputs_at_every_width(stacked: tuple[Path, Classifier]) -> None:
+    path, classifier = stacked
+    images = torch.randint(0, 256, (4, 32, 32), dtype=torch.uint8)
+    loaded = load_model(path, CPU).classifier
+    assert loaded.heads == HEADS
+    for heads in (None, *HEADS):
+        assert torch.equal(loaded.at(heads)(images).combined, classifier.at(heads)(images).combined)
+
+
+def test_a_stacked_model_lies_in_its_file_in_timms_order(stacked: tuple[Path, Classifier]) -> None:
+    path, classifier = stacked
+    with safe_open(path, "pt") as file:
+        rows = file.get_tensor("backbone.model.blocks.0.attn.qkv.weight")
+    attention = classifier.get_submodule("backbone.model.blocks.0.attn")
+    of_head = [torch.cat([part[8 * head : 8 * head + 8] for part in rows.chunk(3)]) for head in range(6)]
+    assert torch.equal(attention.qkv.weight, torch.cat(of_head).t())
+
+
+def test_a_predictor_runs_with_the_number_of_heads_asked_for(stacked: tuple[Path, Classifier]) -> None:
+    path, classifier = stacked
+    images = torch.randint(0, 256, (4, 32, 32), dtype=torch.uint8)
+    for heads in (None, *HEADS):
+        with torch.no_grad():
+            expected = torch.sigmoid(classifier.at(heads)(images).combined.double()).numpy()
+        scores = Predictor(path, CPU, heads=heads).probabilities(images.numpy())
+        np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    narrow, wide = (Predictor(path, CPU, heads=heads).probabilities(images.numpy()) for heads in HEADS)
+    assert abs(narrow - wide).max() > 1e-3
+
+
+def test_a_predictor_with_a_number_of_heads_that_there_is_not_is_refused(
+    stacked: tuple[Path, Classifier], saved: tuple[Path, Classifier, ModelCard]
+) -> None:
+    with pytest.raises(DataError, match=r"stacked\.safetensors: no network with 4 attention heads: it runs with 3, 6"):
+        Predictor(stacked[0], CPU, heads=4)
+    with pytest.raises(DataError, match=r"model\.safetensors: no network with 2 attention heads: its backbone is not stacked"):
+        Predictor(saved[0], CPU, heads=2)

@@ -58,3 +58,46 @@ def test_the_average_never_touches_the_model() -> None:
 def test_the_average_takes_no_gradient(decay: float) -> None:
     average = AveragedModel(_model(), decay)
     assert not any(parameter.requires_grad for parameter in average.model.parameters())
+
+
+def test_what_a_step_did_not_train_stays_in_the_average_to_the_bit() -> None:
+    model = _model()
+    average = AveragedModel(model, 0.5)
+    for _ in range(3):
+        _move(model)
+        before = {name: value.clone() for name, value in average.model.named_parameters()}
+        blocks = {"0.weight": model[0].weight[:2, :1], "1.bias": model[1].bias[:3]}
+        decay = min(0.5, (1 + average.steps) / (10 + average.steps))
+        average.update(model, blocks)
+        for name, value in average.model.named_parameters():
+            expected = before[name].clone()
+            if name in blocks:
+                inside = tuple(slice(0, length) for length in blocks[name].shape)
+                expected[inside] = decay * expected[inside] + (1 - decay) * blocks[name]
+                assert torch.allclose(value, expected, atol=1e-6), name
+                outside = torch.ones_like(value, dtype=torch.bool)
+                outside[inside] = False
+                assert torch.equal(value[outside], before[name][outside]), name
+            else:
+                assert torch.equal(value, before[name]), name
+
+
+def test_blocks_that_are_the_whole_are_as_good_as_none() -> None:
+    model = _model()
+    one, other = AveragedModel(model, 0.5), AveragedModel(model, 0.5)
+    for _ in range(3):
+        _move(model)
+        one.update(model)
+        other.update(model, dict(model.named_parameters()))
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(other.model.state_dict()[name], value), name
+
+
+def test_buffers_are_taken_in_whatever_was_trained() -> None:
+    model = _model()
+    average = AveragedModel(model, 0.0)
+    _move(model)
+    average.update(model, {})
+    assert torch.equal(average.model[1].running_mean, model[1].running_mean)
+    assert average.model[1].num_batches_tracked == 1
+    assert not torch.equal(average.model[0].weight, model[0].weight)

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from cxr.config import ModelConfig, TrainConfig
+from cxr.config import ModelConfig, StackedConfig, StackedTraining, TrainConfig
 from cxr.data.dataset import Batch
 from cxr.errors import DataError
+from cxr.model.backbone import Features
 from cxr.model.classifier import Classifier
+from cxr.model.head import MultiBranchHead
+from cxr.model.leading import leading
+from cxr.model.stacked import StackedClassifier, build_classifier, merge
 from cxr.train.losses import MultiBranchLoss
 from cxr.train.schedule import cosine_with_warmup
 from cxr.train.task import TrainingTask
@@ -162,3 +168,259 @@ def test_a_restored_task_goes_on_bit_for_bit(model_config: ModelConfig, train_co
     assert [other.step(batch).loss for _ in range(3)] == losses
     for name, value in task.average.model.state_dict().items():
         assert torch.equal(other.average.model.state_dict()[name], value), name
+
+
+HEADS = (2, 3, 6)
+UNIFORM, SANDWICH = StackedTraining(regime="uniform"), StackedTraining(distillation=0.7)
+
+
+@pytest.fixture
+def stacked_config(model_config: ModelConfig) -> ModelConfig:
+    """Three numbers of heads of 8, without dropout, so that passes can be compared."""
+    options = {**model_config.options, "embed_dim": 48, "num_heads": 6}
+    head = model_config.head.model_copy(update={"dropout": 0.0})
+    return model_config.model_copy(update={"options": options, "head": head, "stacked": StackedConfig(heads=HEADS)})
+
+
+def _stacked_task(model: ModelConfig, train: TrainConfig, regime: StackedTraining, **changes: Any) -> TrainingTask:
+    torch.manual_seed(1)
+    loss = MultiBranchLoss(torch.tensor([3.0, 3.0]), model.head.loss_weights)
+    return TrainingTask(
+        build_classifier(model, 32, 2), loss, train.model_copy(update={"stacked": regime, **changes}), 50, CPU, 4
+    )
+
+
+def _snapshot(task: TrainingTask) -> dict[str, torch.Tensor]:
+    """Copies of all weights, averages and moments, by name; moments that are not there yet are zero."""
+    kept = {}
+    average = dict(task.average.model.named_parameters())
+    for name, parameter in task.classifier.named_parameters():
+        moments = task.optimiser.state[parameter] or dict.fromkeys(("exp_avg", "exp_avg_sq"), torch.zeros_like(parameter))
+        tensors = {
+            "weight": parameter.detach(),
+            "average": average[name],
+            "mean": moments["exp_avg"],
+            "square": moments["exp_avg_sq"],
+        }
+        kept.update({f"{what} {name}": tensor.clone() for what, tensor in tensors.items()})
+    return kept
+
+
+def test_a_uniform_step_leaves_all_outside_its_block_to_the_bit(
+    stacked_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
+    task = _stacked_task(stacked_config, train_config, UNIFORM, weight_decay=0.5)
+    trained = set()
+    for step in range(12):
+        (heads,) = task.regime.draw(step)
+        before, parts = _snapshot(task), task.classifier.parts(heads)
+        task.step(batch)
+        trained.add(heads)
+        for name, tensor in _snapshot(task).items():
+            own = name.partition(" ")[2]
+            inside = torch.zeros_like(tensor, dtype=torch.bool)
+            leading(inside, parts[own].block.shape).fill_(value=True)
+            assert torch.equal(tensor[~inside], before[name][~inside]), (heads, name)
+            assert (tensor[inside] != before[name][inside]).any() or own == "head.theta", (heads, name)
+    assert trained == set(HEADS)
+
+
+def test_a_uniform_step_trains_as_the_extracted_network_would(
+    stacked_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
+    task = _stacked_task(stacked_config, train_config, UNIFORM)
+    (heads,) = task.regime.draw(0)
+    assert heads is not None
+    assert isinstance(task.classifier, StackedClassifier)
+    plain = TrainingTask(task.classifier.extract(heads), copy.deepcopy(task.loss), train_config, 50, CPU)
+    result, expected = task.step(batch), plain.step(batch)
+    assert (result.loss, result.objective) == pytest.approx((expected.loss, expected.objective), rel=1e-5)
+    assert result.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-4)
+    moments = {name: plain.optimiser.state[p]["exp_avg"] for name, p in plain.classifier.named_parameters()}
+    of_vectors = [name for name in moments if moments[name].ndim == 1 and ".qkv." not in name]
+    for name in of_vectors:  # a vector lies in memory as timm has it
+        part = task.classifier.parts(heads)[name]
+        own = leading(task.optimiser.state[part.whole]["exp_avg"], part.block.shape)
+        assert torch.allclose(own, moments[name], rtol=1e-3, atol=1e-6), name
+
+
+def test_a_sandwich_step_trains_everything_and_tells_the_widests_loss(
+    stacked_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
+    task, before = _stacked_task(stacked_config, train_config, SANDWICH), {}
+    for _ in range(2):
+        before = _snapshot(task)
+        with torch.no_grad():
+            logits = task.classifier.train()(batch.images).combined
+        known = ~torch.isnan(batch.targets)
+        expected = nn.functional.binary_cross_entropy_with_logits(logits[known], batch.targets[known])
+        assert task.step(batch).loss == pytest.approx(expected.item(), rel=1e-5)
+    for name, tensor in _snapshot(task).items():
+        if not name.endswith("qkv.bias"):  # a bias of keys adds the same to all scores, and has no gradient
+            assert (tensor != before[name]).float().mean() > 0.99, name
+
+
+def test_a_sandwich_step_is_one_step_on_the_sum_of_its_objectives(
+    stacked_config: ModelConfig, train_config: TrainConfig, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, twin = (_stacked_task(stacked_config, train_config, SANDWICH, clip_norm=1e6) for _ in range(2))
+    seen: dict[str, torch.Tensor] = {}
+
+    def spy(classifier: Classifier, passes: Iterable[int | None]) -> Any:
+        parts = merge(classifier, passes)
+        seen.update({name: part.block.grad.clone() for name, part in parts.items() if part.block.grad is not None})
+        return parts
+
+    monkeypatch.setattr("cxr.train.task.merge", spy)
+    result = task.step(batch)
+    outputs = [twin.classifier.at(heads)(batch.images) for heads in twin.regime.draw(0)]
+    teacher = torch.sigmoid(outputs[0].combined.detach())
+    softer = 0.3 * batch.targets + 0.7 * teacher
+    total = twin.loss(outputs[0], batch.targets) + sum(twin.loss(output, softer) for output in outputs[1:])
+    total.backward()
+    assert len(outputs) == 3
+    assert result.objective == pytest.approx(total.item(), rel=1e-5)
+    for name, part in merge(twin.classifier, twin.regime.draw(0)).items():
+        assert part.block.grad is not None
+        assert torch.allclose(seen[name], part.block.grad, rtol=1e-4, atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    "regime", [UNIFORM, StackedTraining(regime="weighted", weights=(1, 2, 1)), SANDWICH], ids=lambda r: r.regime
+)
+@pytest.mark.parametrize("share_head", [True, False])
+def test_a_restored_stacked_task_goes_on_bit_for_bit(
+    stacked_config: ModelConfig, train_config: TrainConfig, batch: Batch, regime: StackedTraining, share_head: bool
+) -> None:
+    model = stacked_config.model_copy(update={"stacked": StackedConfig(heads=HEADS, share_head=share_head)})
+    task, other = (_stacked_task(model, train_config, regime) for _ in range(2))
+    other.step(batch)  # it must not matter where the other one stood
+    for _ in range(4):
+        task.step(batch)
+    state = copy.deepcopy(task.state())
+    other.restore(copy.deepcopy(state))
+    torch.set_rng_state(state["random"])
+    results = [task.step(batch) for _ in range(6)]
+    torch.set_rng_state(state["random"])
+    assert [other.step(batch) for _ in range(6)] == results
+    expected = _snapshot(task)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in _snapshot(other).items())
+    for heads in HEADS:
+        assert (other.predict(batch.images, heads) == task.predict(batch.images, heads)).all()
+
+
+@pytest.mark.parametrize("regime", [UNIFORM, SANDWICH], ids=lambda r: r.regime)
+@pytest.mark.parametrize("share_head", [True, False])
+def test_an_unknown_label_moves_nothing_of_its_own_in_any_pass(
+    stacked_config: ModelConfig,
+    train_config: TrainConfig,
+    batch: Batch,
+    monkeypatch: pytest.MonkeyPatch,
+    regime: StackedTraining,
+    share_head: bool,
+) -> None:
+    targets = batch.targets.clone()
+    targets[:, 1] = torch.nan
+    model = stacked_config.model_copy(update={"stacked": StackedConfig(heads=HEADS, share_head=share_head)})
+    task, seen = _stacked_task(model, train_config, regime), set()
+    own = ("pool.query", "branches.scale", "branches.shift", "branches.inner", "branches.inner_bias", "branches.outer")
+    own += ("branches.outer_bias", "linear.weight", "linear.bias", "theta")
+
+    def spy(classifier: Classifier, passes: Iterable[int | None]) -> Any:
+        for heads in passes:
+            gradients = {
+                n: part.block.grad for n, part in classifier.parts(heads).items() if n.endswith(own) and "backbone" not in n
+            }
+            assert len(gradients) == len(own)
+            for name, gradient in gradients.items():
+                assert gradient is not None, (heads, name)
+                assert not gradient[1].any(), (heads, name)
+                assert gradient[0].any(), (heads, name)
+            seen.add(heads)
+        return merge(classifier, passes)
+
+    monkeypatch.setattr("cxr.train.task.merge", spy)
+    for _ in range(6):
+        task.step(Batch(batch.images, targets))
+    assert seen == set(HEADS)
+    assert task.loss.log_variance is not None
+    assert task.loss.log_variance[1] == 0 != task.loss.log_variance[0]
+
+
+def test_every_number_of_heads_predicts_from_the_average(
+    stacked_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
+    task = _stacked_task(stacked_config, train_config, SANDWICH)
+    for _ in range(3):
+        task.step(batch)
+    scores = {heads: task.predict(batch.images, heads) for heads in HEADS}
+    for heads in HEADS:
+        with torch.no_grad():
+            expected = torch.sigmoid(task.average.model.at(heads)(batch.images).combined.double())
+        np.testing.assert_allclose(scores[heads], expected, rtol=1e-6)
+    assert (task.predict(batch.images) == scores[6]).all()
+    assert abs(scores[2] - scores[6]).max() > 1e-6
+
+
+def test_every_width_learns_a_batch_by_heart_in_a_sandwich(
+    stacked_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
+    task = _stacked_task(stacked_config, train_config, SANDWICH, epochs=2, learning_rate=5e-3)
+    for _ in range(60):
+        task.step(batch)
+    known = ~torch.isnan(batch.targets)
+    for heads in HEADS:
+        scores = torch.from_numpy(task.predict(batch.images, heads))
+        assert ((scores > 0.5).float() == batch.targets)[known].all(), heads
+
+
+class _HeadAlone(Classifier):
+    """A classifier whose images are features already: the pooled one, then the tokens."""
+
+    def __init__(self, width: int, labels: int) -> None:
+        nn.Module.__init__(self)
+        self.head = MultiBranchHead(width, labels, hidden=8)
+
+    def forward(self, images: torch.Tensor) -> Any:
+        return self.head(Features(images[:, 0], images[:, 1:]))
+
+    def undecayed(self) -> set[str]:
+        return {"head.branches.scale", "head.branches.shift", "head.branches.inner_bias"}
+
+
+def test_learned_weights_neither_vanish_nor_run_away_in_two_thousand_steps() -> None:
+    """One label is learned by heart, one is noise, one is rare and one never known."""
+    torch.manual_seed(0)
+    images, known = torch.randn(64, 5, 12), torch.ones(64)
+    noise, rare = torch.randint(0, 2, (64,)), torch.arange(64) % 16 == 0
+    targets = torch.stack([(images[:, 0, 0] > 0).float(), noise.float(), rare.float(), known * torch.nan], dim=1)
+    classifier, loss = _HeadAlone(12, 4), MultiBranchLoss(torch.tensor([32.0, 32, 4, 0]), "learned")
+    config = TrainConfig(epochs=500, warmup_epochs=10, learning_rate=1e-2, weight_decay=0.05)
+    task = TrainingTask(classifier, loss, config, 4, CPU)
+    for step in range(2000):
+        if step % 4 == 0:
+            targets[:, 1] = torch.randint(0, 2, (64,))  # nothing to learn, not even by heart
+        rows = torch.arange(16) + 16 * (step % 4)
+        task.step(Batch(images[rows], targets[rows]))
+        if step % 100 == 99:
+            shares, factors = classifier.head.combination_weights(), loss.branch_weights()
+            assert shares is not None
+            assert ((shares > 0.02) & (shares < 0.98)).all(), shares
+            assert ((factors > 0.04) & (factors < 25)).all(), factors
+    assert all(torch.isfinite(parameter).all() for parameter in [*classifier.parameters(), *loss.parameters()])
+    assert shares[3] == 0.5
+    assert factors[3] == 1
+    assert (shares[:3] != 0.5).all()
+    assert factors[0] > 2 * factors[1]  # what is certain counts for more than what is noise
+    accuracy = ((task.predict(images)[:, 0] > 0.5) == (targets[:, 0] > 0.5).numpy()).mean()
+    assert accuracy > 0.95
+
+
+def test_bf16_on_a_cpu_unfuses_the_attention_of_networks_that_were_there_before(
+    stacked_config: ModelConfig, train_config: TrainConfig
+) -> None:
+    classifier = build_classifier(stacked_config, 32, 2)
+    classifier.at(2)
+    config = train_config.model_copy(update={"precision": "bf16"})
+    TrainingTask(classifier, MultiBranchLoss(torch.ones(2), "learned"), config, 5, CPU)
+    assert not classifier.at(2).backbone.model.blocks[0].attn.fused_attn
