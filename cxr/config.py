@@ -133,12 +133,39 @@ class AugmentConfig(Section):
     shift: Fraction = Field(0.05, description="largest shift either way, as a share of the side")
     zoom: float = Field(0.1, ge=0, lt=1, description="largest change of scale either way")
     contrast: float = Field(0.15, ge=0, lt=1, description="largest relative change of brightness and of contrast")
+    gamma: float = Field(0.15, ge=0, lt=1, description="largest relative change of the exponent of the grey values")
+    noise: float = Field(0.0, ge=0, le=0.2, description="standard deviation of added noise, as a share of the range")
     horizontal_flip: bool = Field(False, description="mirror half of the images; refused where a label has a side")
 
     @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
-        return any((self.rotate_degrees, self.shift, self.zoom, self.contrast, self.horizontal_flip))
+        return any((self.rotate_degrees, self.shift, self.zoom, self.horizontal_flip, self.contrast, self.gamma, self.noise))
+
+
+class SamplingConfig(Section):
+    """Which training images an epoch has; see cxr/data/sampling.py for the formula."""
+
+    rare: Fraction = Field(
+        0.0, description="how much oftener images of rare findings come: 0 each once, 1 in inverse frequency"
+    )
+    by_patient: bool = Field(False, description="draw patients evenly, not images")
+
+
+class LossConfig(Section):
+    """The loss of a label cell; see cxr/train/cells.py for the formulas."""
+
+    kind: Literal["bce", "focal", "asymmetric"] = Field("bce", description="cross-entropy, focal or asymmetric loss")
+    balanced: bool = Field(False, description="both classes of a label count the same, by their numbers in the training set")
+    focus: float = Field(2.0, ge=0, description="of the focal loss: how little cells count that are right already")
+    focus_positive: float = Field(0.0, ge=0, description="of the asymmetric loss, for positives")
+    focus_negative: float = Field(4.0, ge=0, description="of the asymmetric loss, for negatives")
+    margin: float = Field(
+        0.05, ge=0, lt=1, description="of the asymmetric loss: negatives below this probability count nothing"
+    )
+    pairwise: Fraction = Field(
+        0.0, description="share of the loss that is about the order of positives and negatives in a batch"
+    )
 
 
 class StackedTraining(Section):
@@ -170,6 +197,14 @@ class TrainConfig(Section):
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.05, ge=0)
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="a layer of the backbone learns at this share of the rate of the layer above it; 1: off"
+    )
+    freeze_epochs: int = Field(0, ge=0, description="epochs at the start in which the backbone stays as it is")
+    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation AUROC")
+    micro_batch: int | None = Field(
+        None, ge=1, description="images computed at a time; gradients of a batch are added up, with the same result"
+    )
     warmup_epochs: float = Field(2, ge=0, description="epochs of linear warm-up, at most half of all")
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the averaged weights that are evaluated; 0: off")
@@ -177,7 +212,44 @@ class TrainConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     workers: int = Field(0, ge=0, description="processes that prepare batches; 0: the training process itself")
     augment: AugmentConfig = AugmentConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    loss: LossConfig = LossConfig()
     stacked: StackedTraining = StackedTraining()
+
+
+class CascadeConfig(Section):
+    """Two widths of a stacked backbone: the narrow one first, the wide one where the narrow one is unsure."""
+
+    heads: tuple[int, int] = Field(description="numbers of attention heads, the narrow network's and the wide one's")
+    tolerance: float = Field(
+        0.002, ge=0, le=1, description="loss of mean validation AUROC beside the wide network that is accepted"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not 0 < self.heads[0] < self.heads[1]:
+            raise ValueError("'heads' must be two whole numbers from 1, the smaller one first")
+        return self
+
+
+class PredictConfig(Section):
+    """With which widths of a stacked backbone images are scored; another backbone has no choice."""
+
+    heads: int | None = Field(None, description="number of attention heads, one of model.stacked.heads; absent: all")
+    cascade: CascadeConfig | None = Field(None, description="two widths, the wide one for uncertain studies alone")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.heads is not None and self.cascade is not None:
+            raise ValueError("'heads' and 'cascade' exclude each other: images are scored by one width, or by two in turn")
+        return self
+
+    @property
+    def named_heads(self) -> tuple[int, ...]:
+        """The numbers of attention heads that are asked for by name."""
+        if self.cascade is not None:
+            return self.cascade.heads
+        return () if self.heads is None else (self.heads,)
 
 
 class EvaluateConfig(Section):
@@ -200,6 +272,7 @@ class PipelineConfig(Section):
     split: SplitConfig = SplitConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    predict: PredictConfig = PredictConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
     @model_validator(mode="after")
@@ -231,6 +304,18 @@ class PipelineConfig(Section):
             raise ValueError(
                 f"'train.stacked.weights' has {len(training.weights)} values, 'model.stacked.heads' {len(stacked.heads)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _predict_trained_widths(self) -> PipelineConfig:
+        stacked, asked = self.model.stacked, self.predict.named_heads
+        key = "predict.heads" if self.predict.cascade is None else "predict.cascade.heads"
+        if asked and stacked is None:
+            raise ValueError(f"'{key}' is without effect where there is no 'model.stacked'")
+        trained = () if stacked is None else stacked.heads
+        missing = sorted(set(asked) - set(trained))
+        if missing:
+            raise ValueError(f"'{key}' names {missing[0]}, but 'model.stacked.heads' has {', '.join(map(str, trained))}")
         return self
 
 
@@ -291,6 +376,7 @@ class PredictStage(Section):
 
     batch_size: int
     device: Literal["auto", "cpu", "cuda"]
+    predict: PredictConfig = PredictConfig()
 
 
 class EvaluateStage(Section):

@@ -65,7 +65,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "predict",
-        lambda c: PredictStage(batch_size=c.train.batch_size, device=c.train.device),
+        lambda c: PredictStage(batch_size=c.train.batch_size, device=c.train.device, predict=c.predict),
         {
             "development": ("split", "development.parquet"),
             "test": ("split", "test.parquet"),

@@ -407,3 +407,65 @@ def test_heavy_libraries_are_not_imported_for_a_configuration(module):
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+STACKED = {"stacked": {"heads": [3, 6, 12]}}
+
+
+def test_stacked_heads_and_how_they_are_trained_are_read_together(define):
+    training = {"regime": "weighted", "weights": [1, 2, 1]}
+    config = load_config(define(model=STACKED, train={"stacked": training}))
+    assert config.model.stacked.heads == (3, 6, 12)
+    assert config.model.stacked.share_head
+    assert config.train.stacked.weights == (1, 2, 1)
+    assert load_config(define()).model.stacked is None
+    assert load_config(define(model={"stacked": {}})).model.stacked.heads == tuple(range(3, 13))
+
+
+@pytest.mark.parametrize(
+    "training", [{"regime": "uniform"}, {"distillation": 0.5}, {"regime": "weighted", "weights": [1]}], ids=str
+)
+def test_training_of_widths_that_there_are_not_is_refused(define, training):
+    line = only(define(train={"stacked": training}))
+    assert "'train.stacked' is without effect where there is no 'model.stacked'" in line
+
+
+@pytest.mark.parametrize("weights", [[1], [1, 2], [1, 2, 3, 4]], ids=len)
+def test_weights_are_as_many_as_numbers_of_heads(define, weights):
+    line = only(define(model=STACKED, train={"stacked": {"regime": "weighted", "weights": weights}}))
+    assert f"'train.stacked.weights' has {len(weights)} values, 'model.stacked.heads' 3" in line
+
+
+@pytest.mark.parametrize(
+    ("training", "part"),
+    [
+        ({"regime": "uniform", "weights": [1, 1, 1]}, "'weights' and 'regime: weighted' belong together"),
+        ({"weights": [1, 1, 1]}, "'weights' and 'regime: weighted' belong together"),
+        ({"regime": "weighted"}, "'weights' and 'regime: weighted' belong together"),
+        ({"regime": "weighted", "weights": [0, 0, 0]}, "'weights' are all zero"),
+        ({"regime": "weighted", "weights": [1, -1, 1]}, "greater than or equal to 0"),
+        ({"distillation": 1.5}, "less than"),
+        ({"regime": "widest"}, "'sandwich', 'uniform' or 'weighted'"),
+    ],
+    ids=str,
+)
+def test_a_regime_that_cannot_be_meant_is_refused(define, training, part):
+    assert part in only(define(model=STACKED, train={"stacked": training}))
+
+
+@pytest.mark.parametrize("heads", [[], [3], [3, 3], [6, 3], [0, 3], [-3, 3], [3.5, 6]], ids=str)
+def test_numbers_of_heads_are_two_or_more_and_rise(define, heads):
+    assert all("model.stacked" in line for line in problems(define(model={"stacked": {"heads": heads}})))
+
+
+def test_initial_weights_come_from_one_place(define, folder):
+    (folder / "deit.safetensors").touch()
+    line = only(define(model={"weights": "deit.safetensors", "hub": "timm/deit"}))
+    assert "'weights' and 'hub' exclude each other" in line
+    assert load_config(define(model={"hub": "timm/deit@v1"})).model.hub == "timm/deit@v1"
+    assert load_config(define(model={"weights": "deit.safetensors"})).model.weights == folder / "deit.safetensors"
+
+
+@pytest.mark.parametrize("name", ["deit", "timm/deit/base", "https://hub.org/timm/deit"])
+def test_what_is_no_name_on_the_hub_is_refused(define, name):
+    assert "model.hub" in only(define(model={"hub": name}))

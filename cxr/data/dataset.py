@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
+import pandas as pd
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from cxr.data.augment import Augmentation
+from cxr.data.epoch import EpochBatches, Places
+from cxr.data.streams import EpochStreams
 from cxr.ingest.store import ImageStore
 from cxr.labels.label_set import LabelSet
 from cxr.manifest import Manifest
@@ -37,19 +40,17 @@ class Batch:
         return Batch(self.images.pin_memory(), self.targets.pin_memory())
 
 
-Place = tuple[int, int]
-"""Epoch and row of an image: the epoch travels with the row, so that a worker needs no state to draw its changes."""
-
-
 class RadiographDataset(Dataset[Batch]):
-    """The images of a manifest.
+    """The images of a manifest, a whole batch at a time: a sixth to a third of the cost of collating single images.
 
     Args:
         manifest: the images, in the order of their rows.
         store: where they lie.
         labels: turns label cells into targets.
         augmentation: changes applied to images; None for none.
-        seed: of the changes, together with epoch and row.
+        seed: of the changes, together with an image's epoch and its position there.
+
+    `targets` is float32 [images, labels] in [0, 1], NaN where unknown; `patients` int64 [images], a number for each patient.
     """
 
     def __init__(
@@ -61,66 +62,54 @@ class RadiographDataset(Dataset[Batch]):
         seed: int = 0,
     ) -> None:
         self.targets = torch.from_numpy(labels.targets(manifest.label_codes(labels.names)))
+        self.patients = pd.factorize(manifest.frame["patient_id"])[0].astype(np.int64)
         self._shards = manifest.frame["shard"].to_numpy(np.int64)
         self._rows = manifest.frame["row"].to_numpy(np.int64)
         self._store, self._augmentation, self._seed = store, augmentation, seed
 
+    def __getstate__(self) -> dict[str, Any]:
+        # a memory map is pickled as the pixels it shows: a worker that is spawned opens the store itself
+        return {**self.__dict__, "_store": ImageStore(self._store.folder)}
+
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, place: Place) -> Batch:
-        return self.__getitems__([place])
-
-    def __getitems__(self, places: Sequence[Place]) -> Batch:
-        """One whole batch: a sixth to a third of the cost of collating single images."""
-        epoch, first = places[0]
-        index = np.array([row for _, row in places])
-        images = self._store.gather8(self._shards[index], self._rows[index])
+    def __getitem__(self, places: Places) -> Batch:
+        images = self._store.gather8(self._shards[places.rows], self._rows[places.rows])
         if self._augmentation is not None:
-            # a row comes once an epoch, so (epoch, first row) names the batch
-            seed = int(np.random.SeedSequence((self._seed, epoch, first)).generate_state(1)[0])
-            images = self._augmentation(images, seed)
-        return Batch(torch.from_numpy(images), self.targets[torch.from_numpy(index)])
-
-
-class EpochBatches(Sampler[list[Place]]):
-    """The rows of one epoch in batches.
-
-    Args:
-        rows: number of images.
-        batch_size: images a batch; the last batch may be smaller.
-        epoch: sets the order of a shuffled epoch, together with the seed.
-        seed: None keeps the rows in order.
-    """
-
-    def __init__(self, rows: int, batch_size: int, epoch: int = 0, seed: int | None = None) -> None:
-        self._rows, self._batch_size, self._epoch, self._seed = rows, batch_size, epoch, seed
-
-    def __len__(self) -> int:
-        return -(-self._rows // self._batch_size)
-
-    def __iter__(self) -> Iterator[list[Place]]:
-        order = np.arange(self._rows)
-        if self._seed is not None:
-            order = np.random.default_rng((self._seed, self._epoch)).permutation(self._rows)
-        for start in range(0, self._rows, self._batch_size):
-            yield [(self._epoch, int(row)) for row in order[start : start + self._batch_size]]
+            images = self._augmentation(images, EpochStreams(self._seed, places.epoch), places.first)
+        return Batch(torch.from_numpy(images), self.targets[torch.from_numpy(places.rows)])
 
 
 def load_batches(
     dataset: RadiographDataset, batches: EpochBatches, workers: int = 0, pin_memory: bool = False
 ) -> DataLoader[Batch]:
-    """Batches of a dataset, in the order of `batches`, prepared by `workers` processes."""
+    """Batches of a dataset, in the order of `batches`.
+
+    Args:
+        dataset: the images.
+        batches: which of them, and how they are cut; the batches are the same whatever follows.
+        workers: processes that prepare batches, four each ahead; 0: the calling process.
+        pin_memory: whether batches lie in page-locked memory, from where a GPU copies them while it computes.
+    """
     return DataLoader(
         dataset,
-        batch_sampler=batches,
+        sampler=batches,
+        batch_size=None,  # a place is a whole batch already
         num_workers=workers,
         collate_fn=_whole,
         pin_memory=pin_memory,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=_init_worker,
+        generator=torch.Generator(),  # else each epoch would take a number from the stream of dropout
     )
 
 
 def _whole(batch: Any) -> Any:
     """The dataset gives whole batches; there is nothing left to collate."""
     return batch
+
+
+def _init_worker(worker: int) -> None:
+    """Workers share the cores, and OpenCV's threads do not survive a fork."""
+    cv2.setNumThreads(0)

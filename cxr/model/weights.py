@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from huggingface_hub import hf_hub_download
@@ -18,8 +18,8 @@ from cxr.model.timm_gate import timm
 _FILES = ("model.safetensors", "pytorch_model.bin")
 
 
-_CLIENT_ERRORS = HfHubHTTPError.__bases__
-"""What the hub's own client raises, of whichever library it is made; among them OSError."""
+_REFUSALS = cast(tuple[type[Exception], ...], (HFValidationError, *HfHubHTTPError.__bases__))
+"""A name that cannot be one, and what the hub's own client raises, of whichever library it is made; among them OSError."""
 FROM_SCRATCH: dict[str, Any] = {"weights": None, "hub": None}
 """What a `ModelConfig` says of its initial weights where there are none."""
 
@@ -51,7 +51,7 @@ def fetch(name: str) -> Path:
             raise ConfigError(f"model.hub: {name}: the hub cannot be reached, and no copy lies here; {hint}") from error
         except EntryNotFoundError:
             continue
-        except (HFValidationError, *_CLIENT_ERRORS) as error:
+        except _REFUSALS as error:
             raise ConfigError(f"model.hub: {name}: {first_line(error)}") from error
     raise ConfigError(f"model.hub: {name}: no {' or '.join(_FILES)} there")
 

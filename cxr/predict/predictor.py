@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from cxr.errors import DataError
 from cxr.ingest.store import Preprocessing
 from cxr.labels.label_set import LabelSet
+from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, load_model
 
 
@@ -28,11 +30,24 @@ class Predictor:
 
     def __init__(self, path: Path, device: torch.device, heads: int | None = None) -> None:
         self._device = device
-        self._saved = load_model(path, device)
+        self._path, self._saved = path, load_model(path, device)
+        self._network = self._network_of(heads)
+
+    def at(self, heads: int | None) -> Predictor:
+        """A predictor with another number of attention heads, on the same weights.
+
+        Raises:
+            DataError: it cannot run with that number.
+        """
+        other = copy.copy(self)
+        other._network = self._network_of(heads)
+        return other
+
+    def _network_of(self, heads: int | None) -> Classifier:
         try:
-            self._network = self._saved.classifier.at(heads)
+            return self._saved.classifier.at(heads)
         except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+            raise DataError(f"{self._path}: {error}") from error
 
     @property
     def card(self) -> ModelCard:
@@ -43,6 +58,11 @@ class Predictor:
     def labels(self) -> LabelSet:
         """The label set, in the order of the columns of `probabilities`."""
         return self.card.labels
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """The numbers of attention heads that `at` takes, rising; none where there is no choice."""
+        return self._saved.classifier.heads
 
     def check_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Refuse images that were made in another way than those the model learned from.

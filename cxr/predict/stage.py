@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from cxr.config import PredictStage
@@ -13,7 +12,9 @@ from cxr.device import choose_device
 from cxr.errors import DataError
 from cxr.ingest.store import ImageStore
 from cxr.manifest import Manifest, read_manifest
+from cxr.predict.batches import Batches
 from cxr.predict.predictor import Predictor
+from cxr.predict.stacked import Scored, score_stacked
 from cxr.predictions import join_predictions
 from cxr.profile import log_dataset
 from cxr.split.frozen import read_split
@@ -22,25 +23,31 @@ from cxr.stage import StageContext, StageResult
 
 
 def run(config: PredictStage, context: StageContext) -> StageResult:
-    """Write `predictions.parquet`.
+    """Write `predictions.parquet`; of a stacked model `widths.csv` too, and of a cascade `cascade.json`.
+
+    What `widths.csv` and `cascade.json` say comes from the validation images alone: the choice of a width, or of when a study
+    goes on to the wide one, must not look at the test images.
 
     Raises:
-        DataError: the images were made in another way than the model's, or the model's labels are not the manifest's.
+        DataError: the images were made in another way than the model's, the model's labels are not the manifest's, or it
+            cannot run with the number of heads asked for.
     """
-    predictor = Predictor(context.inputs["model"], choose_device(config.device))
+    predictor = Predictor(context.inputs["model"], choose_device(config.device), config.predict.heads)
     store = ImageStore(context.inputs["store"])
     predictor.check_preprocessing(store.preprocessing)
     manifest = _images(context, predictor)
-    scores = _score(predictor, store, manifest, config.batch_size, context)
+    scored = _score(config, context, predictor, store, manifest)
     digests = {name: _sha256(context, name) for name in ("model", "test")}
-    predictions = join_predictions(manifest, scores, _about(predictor, digests, context))
+    predictions = join_predictions(manifest, scored.scores, _about(predictor, digests, context) | scored.about)
     predictions.write(context.folder / "predictions.parquet")
     test = manifest.where("test")
     log_dataset(context.run, "manifest-test", "evaluation", test)
     context.run.params({"model_sha256": digests["model"], "model_run": predictor.card.run_id})
     context.run.artifact(context.folder / "predictions.parquet")
     counts = {"images": len(manifest), "test_images": len(test)}
-    return StageResult(counts, f"{len(manifest)} images scored, {len(test)} of them test images")
+    sentence = f"{len(manifest)} images scored, {len(test)} of them test images"
+    headline = "; ".join(filter(None, (sentence, scored.network)))
+    return StageResult(counts, headline, scored.metrics, warnings=scored.warnings, highlights=scored.files)
 
 
 def _images(context: StageContext, predictor: Predictor) -> Manifest:
@@ -53,16 +60,12 @@ def _images(context: StageContext, predictor: Predictor) -> Manifest:
     return Manifest(frame, predictor.labels.names)
 
 
-def _score(
-    predictor: Predictor, store: ImageStore, manifest: Manifest, batch_size: int, context: StageContext
-) -> npt.NDArray[np.float64]:
-    shards, rows = (manifest.frame[name].to_numpy(np.int64) for name in ("shard", "row"))
-    scores = np.empty((len(manifest), len(predictor.labels.names)))
-    for start in range(0, len(manifest), batch_size):
-        chunk = slice(start, start + batch_size)
-        scores[chunk] = predictor.probabilities(store.gather8(shards[chunk], rows[chunk]))
-        context.progress(min(start + batch_size, len(manifest)), len(manifest), "images scored")
-    return scores
+def _score(config: PredictStage, context: StageContext, predictor: Predictor, store: ImageStore, manifest: Manifest) -> Scored:
+    shards, places = (manifest.frame[name].to_numpy(np.int64) for name in ("shard", "row"))
+    batches = Batches(lambda rows: store.gather8(shards[rows], places[rows]), config.batch_size, context.progress)
+    if not predictor.heads:
+        return Scored(batches.score(predictor, np.arange(len(manifest)), "images scored"))
+    return score_stacked(config.predict, predictor, batches, manifest, context)
 
 
 def _sha256(context: StageContext, name: str) -> str:

@@ -49,3 +49,11 @@ class AveragedModel(Generic[_Module]):
         for old, counted in buffers:
             if not old.is_floating_point():
                 old.copy_(counted)
+
+    @torch.no_grad()
+    def distance(self, model: nn.Module) -> float:
+        """How far the average is from the model: the norm of the difference of all parameters over that of the model's."""
+        pairs = list(zip(self.model.parameters(), model.parameters(), strict=True))
+        apart = torch.stack([(old - new).float().square().sum() for old, new in pairs]).sum()
+        whole = torch.stack([new.float().square().sum() for _, new in pairs]).sum()
+        return float((apart / whole).sqrt())

@@ -26,16 +26,14 @@ def parameter_groups(classifier: Classifier, loss: nn.Module, weight_decay: floa
         layer_decay: in (0, 1]; 1 gives every layer the same rate.
 
     Returns:
-        Groups with `params`, `weight_decay`, `scale` (of the learning rate) and `name`, from the stem to the head; none is empty.
+        Groups with `params`, `weight_decay`, `scale` (of the learning rate) and `name`, stem first; none is empty.
     """
-    layers = _layers(classifier)
-    last = 1 + max(layers.values())
+    layers = _layers(classifier) if layer_decay < 1 else {}
+    last = 1 + max(layers.values(), default=-1)
     undecayed = classifier.undecayed()
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in [*classifier.named_parameters(), *loss.named_parameters()]:
         layer, decays = layers.get(name, last), parameter.ndim > 1 and name not in undecayed
-        if layer_decay == 1:
-            layer = last
         place = "all" if layer_decay == 1 else "head" if layer == last else f"layer_{layer}"
         title = place if decays else f"{place}_undecayed"
         group = {"params": [], "weight_decay": weight_decay if decays else 0.0, "name": title}

@@ -1,4 +1,4 @@
-"""The loss over label cells, masked where nothing is known, and its sum over the outputs of the head."""
+"""The loss of a batch: the loss of label cells, summed over the outputs of the head, divided by the number of known cells."""
 
 from __future__ import annotations
 
@@ -6,46 +6,28 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from cxr.config import LossConfig
 from cxr.model.head import HeadOutput
+from cxr.train.cells import AsymmetricLoss, BCELoss, CellLoss, FocalLoss, class_weights
+from cxr.train.pairwise import pairwise_cells
 
 AGGREGATED_WEIGHT = 0.06
 """Static weight of the aggregated output, as in the upload of Ozturk et al. (g_agg there)."""
 _LOG_VARIANCE_LIMIT = 3.0
 """Bound of the learned log-variances: a label that is learned by heart must not take over the sum of the losses."""
+Weighting = Literal["learned", "static", "uniform"]
 
 
-def masked_bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of each cell, zero where the target is unknown.
-
-    Args:
-        logits: float [batch, labels].
-        targets: float [batch, labels] in [0, 1], NaN where unknown.
-
-    Returns:
-        float32 [batch, labels], at least 0.
-
-    Raises:
-        ValueError: a known target is outside [0, 1].
-    """
-    known = ~torch.isnan(targets)
-    filled = torch.where(known, targets, 0.0)
-    if bool(((filled < 0) | (filled > 1)).any()):
-        raise ValueError("a target is outside [0, 1]; uncertain and unknown cells must be resolved before the loss")
-    cells = functional.binary_cross_entropy_with_logits(logits.float(), filled.float(), reduction="none")
-    return cells * known
-
-
-def mean_bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy, float32 scalar, over the known cells of float [batch, labels]; 0 where none is known."""
-    return masked_bce(logits, targets).sum() / (~torch.isnan(targets)).sum().clamp(min=1)
+def count_known(targets: torch.Tensor) -> torch.Tensor:
+    """The number of known cells, a float32 scalar, at least 1."""
+    return (~torch.isnan(targets)).sum().clamp(min=1).float()
 
 
 class MultiBranchLoss(nn.Module):
     """The sum of the losses of the combined output, the branches and the aggregated output.
 
-    With cells i of label j, known cells only, K of them in the batch, L = BCE:
+    With cells i of label j, known cells only, K of them, and L the loss of a cell:
 
         total = (1 / K) sum_ij [ L(z_ij) + weigh_j(L(b_ij)) + weigh_agg(L(a_ij)) ]
         learned: weigh_j(l) = exp(-s_j) l + s_j, s_j a learned log-variance (after Kendall et al., CVPR 2018)
@@ -57,15 +39,20 @@ class MultiBranchLoss(nn.Module):
     Args:
         positives: float [labels], positive images of each label in the training set, for the static weights.
         weighting: "learned", "static" or "uniform".
+        cell_loss: L.
+        pairwise: share in [0, 1] of L that is the pairwise loss of `cxr.train.pairwise`.
     """
 
     frequency_weights: torch.Tensor
 
-    def __init__(self, positives: torch.Tensor, weighting: Literal["learned", "static", "uniform"]) -> None:
+    def __init__(
+        self, positives: torch.Tensor, weighting: Weighting, cell_loss: CellLoss | None = None, pairwise: float = 0.0
+    ) -> None:
         super().__init__()
         present = positives.clamp(min=1)
         self.register_buffer("frequency_weights", present.min() / present, persistent=False)
-        self.weighting = weighting
+        self.weighting, self.pairwise = weighting, pairwise
+        self.cell_loss = BCELoss() if cell_loss is None else cell_loss
         learned = weighting == "learned"
         self.log_variance = nn.Parameter(torch.zeros(len(positives))) if learned else None
         self.log_variance_aggregated = nn.Parameter(torch.zeros(1)) if learned else None
@@ -83,28 +70,56 @@ class MultiBranchLoss(nn.Module):
             if log_variance is not None:
                 log_variance.clamp_(-_LOG_VARIANCE_LIMIT, _LOG_VARIANCE_LIMIT)
 
-    def forward(self, output: HeadOutput, targets: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch.
+    def forward(self, output: HeadOutput, targets: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+        """The loss of a batch, or what a part of a batch adds to it.
 
         Args:
             output: of the head.
             targets: float [batch, labels] in [0, 1], NaN where unknown.
+            known: K, the known cells of the whole batch, where these are a part of it; by default those of `targets`.
 
         Returns:
             float32 scalar.
+
+        Raises:
+            ValueError: a known target is outside [0, 1].
         """
-        known = ~torch.isnan(targets)
-        cells = masked_bce(output.combined, targets)
+        cells = self.cells(output.combined, targets)
         if output.branch is not None and output.aggregated is not None:
-            cells = cells + self._weigh(masked_bce(output.branch, targets), self.log_variance, self.frequency_weights)
+            cells = cells + self._weigh(self.cells(output.branch, targets), self.log_variance, self.frequency_weights)
             cells = cells + self._weigh(
-                masked_bce(output.aggregated, targets),
+                self.cells(output.aggregated, targets),
                 self.log_variance_aggregated,
                 cells.new_tensor(AGGREGATED_WEIGHT),
             )
-        return (cells * known).sum() / known.sum().clamp(min=1)
+        total = torch.where(torch.isnan(targets), 0.0, cells).sum()
+        return total / (count_known(targets) if known is None else known)
+
+    def cells(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss L of each cell, float32 [batch, labels], 0 where unknown."""
+        cells = self.cell_loss(logits, targets)
+        return torch.lerp(cells, pairwise_cells(logits, targets), self.pairwise) if self.pairwise else cells
 
     def _weigh(self, cells: torch.Tensor, log_variance: nn.Parameter | None, static: torch.Tensor) -> torch.Tensor:
         if log_variance is not None:
             return torch.exp(-log_variance) * cells + log_variance
         return cells * static if self.weighting == "static" else cells
+
+
+def build_loss(config: LossConfig, weighting: Weighting, targets: torch.Tensor) -> MultiBranchLoss:
+    """The loss of a configuration.
+
+    Args:
+        config: of the cells' loss.
+        weighting: of the branches, see `MultiBranchLoss`.
+        targets: float [images, labels] of the training set, in [0, 1], NaN where unknown.
+    """
+    weights = class_weights(targets) if config.balanced else None
+    cell_loss: CellLoss
+    if config.kind == "focal":
+        cell_loss = FocalLoss(config.focus, weights)
+    elif config.kind == "asymmetric":
+        cell_loss = AsymmetricLoss(config.focus_positive, config.focus_negative, config.margin, weights)
+    else:
+        cell_loss = BCELoss(weights)
+    return MultiBranchLoss(torch.nansum(targets, dim=0), weighting, cell_loss, config.pairwise)

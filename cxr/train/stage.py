@@ -14,7 +14,9 @@ import torch
 from cxr import __version__
 from cxr.config import TrainStage
 from cxr.data.augment import Augmentation, check_sides
-from cxr.data.dataset import EpochBatches, RadiographDataset, load_batches
+from cxr.data.dataset import RadiographDataset, load_batches
+from cxr.data.epoch import EpochBatches
+from cxr.data.sampling import label_sampling
 from cxr.device import choose_device
 from cxr.errors import DataError
 from cxr.evaluate.auroc import auroc
@@ -28,7 +30,7 @@ from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
 from cxr.stage import StageContext, StageResult
 from cxr.train.checkpoint import load_state, save_state
-from cxr.train.losses import MultiBranchLoss
+from cxr.train.losses import build_loss
 from cxr.train.task import TrainingTask
 
 _VALIDATION_BATCH = 256
@@ -121,8 +123,7 @@ def _load_data(config: TrainStage, context: StageContext) -> _Data:
 
 def _build_task(config: TrainStage, data: _Data, device: torch.device) -> TrainingTask:
     classifier = build_classifier(config.model, data.preprocessing.size, len(data.labels.names)).to(device)
-    positives = torch.nansum(data.train.targets, dim=0)
-    loss = MultiBranchLoss(positives, config.model.head.loss_weights).to(device)
+    loss = build_loss(config.train.loss, config.model.head.loss_weights, data.train.targets).to(device)
     steps = len(EpochBatches(len(data.train), config.train.batch_size))
     return TrainingTask(classifier, loss, config.train, steps, device, config.seed)
 
@@ -151,7 +152,8 @@ def _resume(task: TrainingTask, context: StageContext) -> _Training:
 def _train_epoch(
     config: TrainStage, data: _Data, task: TrainingTask, epoch: int, training: _Training, context: StageContext
 ) -> dict[str, float]:
-    batches = EpochBatches(len(data.train), config.train.batch_size, epoch, config.seed)
+    sampling = label_sampling(data.train.targets.numpy(), data.train.patients, config.train.sampling)
+    batches = EpochBatches(len(data.train), config.train.batch_size, epoch, config.seed, sampling=sampling)
     start, images, steps, sums, rate = time.perf_counter(), 0, 0, np.zeros(3), 0.0
     for batch in load_batches(data.train, batches, config.train.workers, pin_memory=task.on_gpu):
         result = task.step(batch)

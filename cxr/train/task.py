@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,14 @@ from cxr.config import TrainConfig
 from cxr.data.dataset import Batch
 from cxr.errors import DataError
 from cxr.model.classifier import Classifier
+from cxr.model.head import HeadOutput
 from cxr.model.stacked import merge
 from cxr.train.adamw import PartAdamW
+from cxr.train.cells import BCELoss
+from cxr.train.clock import StepClock
 from cxr.train.ema import AveragedModel
-from cxr.train.losses import MultiBranchLoss, mean_bce
+from cxr.train.groups import parameter_groups
+from cxr.train.losses import MultiBranchLoss, count_known
 from cxr.train.regime import Regime, distilled
 from cxr.train.schedule import cosine_with_warmup
 
@@ -30,10 +34,10 @@ class StepResult:
 
     Args:
         loss: cross-entropy of the prediction over the known cells, before the step; at least 0.
-        objective: what the step lowers: that loss with the weighted losses of the branches; may be below 0, since learned
-            log-variances are added to it.
+        objective: what the step lowers: the configured loss of the prediction with the weighted losses of the branches, of all
+            networks that the step trained; may be below 0, since learned log-variances are added to it.
         gradient_norm: before clipping.
-        learning_rate: of the step.
+        learning_rate: of the head; layers below it may have a share of it.
     """
 
     loss: float
@@ -65,77 +69,105 @@ class TrainingTask:
     ) -> None:
         self.classifier, self.loss, self._config, self._device = classifier, loss, config, device
         self.regime = Regime(config.stacked, classifier.heads, seed)
+        self.clock = StepClock(device)
         self._total = config.epochs * steps_per_epoch
         self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total // 2)
+        self._frozen_steps = config.freeze_epochs * steps_per_epoch
         if config.precision == "bf16" and device.type == "cpu":
             # on a CPU the backward pass of the fused attention is slow in bf16
             for module in classifier.modules():
                 if hasattr(module, "fused_attn"):
                     module.fused_attn = False  # type: ignore[assignment]
         self.average = AveragedModel(classifier, config.ema_decay)
-        self.optimiser = PartAdamW(self._groups(), lr=config.learning_rate)
+        groups = parameter_groups(classifier, loss, config.weight_decay, config.layer_decay)
+        self.optimiser = PartAdamW(groups, lr=config.learning_rate)
         self.steps = 0
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Vectors and scalars (biases, norms, embeddings, combination and loss weights) do not decay."""
-        undecayed = self.classifier.undecayed()
-        named = [*self.classifier.named_parameters(), *self.loss.named_parameters()]
-        decayed = [p for name, p in named if p.ndim > 1 and name not in undecayed]
-        kept = [p for name, p in named if p.ndim <= 1 or name in undecayed]
-        return [{"params": decayed, "weight_decay": self._config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
 
     @property
     def on_gpu(self) -> bool:
         """Whether batches travel to a GPU."""
         return self._device.type == "cuda"
 
+    @property
+    def frozen(self) -> bool:
+        """Whether the next step leaves the backbone as it is."""
+        return self.steps < self._frozen_steps
+
     def step(self, batch: Batch) -> StepResult:
         """One step of the optimiser.
 
         Raises:
-            DataError: the loss or its gradient is not finite.
+            DataError: the loss or its gradient is not finite, or the GPU's memory does not suffice.
         """
-        self.classifier.train()
-        rate = self._config.learning_rate * cosine_with_warmup(self.steps, self._total, self._warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        rate = self._set_rates()
+        self.clock.start(self.steps)
         passes = self.regime.draw(self.steps)
-        loss, objective = self._backward(batch.to(self._device), passes)
-        parts = merge(self.classifier, passes)
-        blocks = {part.whole: part.block for part in parts.values()} | {own: own for own in self.loss.parameters()}
-        norm = self._finite("gradient's norm", nn.utils.clip_grad_norm_(blocks.values(), self._config.clip_norm))
-        self.optimiser.step(blocks=blocks)
-        for block in blocks.values():
-            block.grad = None
-        self.loss.restrain()
-        # after the step, so that a decay of 0 gives the model itself
-        self.average.update(self.classifier, {name: part.block for name, part in parts.items()})
+        with _explained_memory():
+            figures = self._gradients(batch, passes)
+        with self.clock.measure("optimiser"):
+            parts = merge(self.classifier, passes)
+            blocks = {part.whole: part.block for part in parts.values()} | {own: own for own in self.loss.parameters()}
+            total_norm = nn.utils.clip_grad_norm_(blocks.values(), self._config.clip_norm)
+            loss, objective, norm = self._finite(*figures, total_norm)
+            self.optimiser.step(blocks=blocks)
+            for block in blocks.values():
+                block.grad = None
+            self.loss.restrain()
+            # after the step, so that a decay of 0 gives the model itself
+            self.average.update(self.classifier, {name: part.block for name, part in parts.items()})
         self.steps += 1
         return StepResult(loss, objective, norm, rate)
 
-    def _backward(self, batch: Batch, passes: Sequence[int | None]) -> tuple[float, float]:
-        """Gradients of all passes, the widest network first; the loss of its prediction, and the sum of the objectives."""
-        widest: torch.Tensor | None = None
-        total = 0.0
-        for heads in passes:
-            with self._autocast():
-                output = self.classifier.at(heads)(batch.images)
-            if widest is None:
-                widest, targets = output.combined.detach(), batch.targets
-            else:
-                targets = distilled(batch.targets, widest, self._config.stacked.distillation)
-            objective = self.loss(output, targets)
-            total += self._finite("loss", objective)
-            objective.backward()
-        assert widest is not None
-        return mean_bce(widest, batch.targets).item(), total
+    def _set_rates(self) -> float:
+        rate = self._config.learning_rate * cosine_with_warmup(self.steps, self._total, self._warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        return rate
 
-    def _finite(self, what: str, value: torch.Tensor) -> float:
-        number = value.item()
-        if not np.isfinite(number):
-            problem = f"the {what} is {number} at step {self.steps + 1}"
-            raise DataError(f"{problem}: lower train.learning_rate, or set train.precision=float32")
-        return number
+    def _gradients(self, batch: Batch, passes: Sequence[int | None]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add up the gradients of a batch, computed in parts; its loss and its objective, both scalars."""
+        self.classifier.train()
+        for parameter in self.classifier.backbone.parameters():
+            parameter.requires_grad_(not self.frozen)
+        known = count_known(batch.targets).to(self._device)
+        results = [self._backward(part.to(self._device), passes, known) for part in _split(batch, self._config.micro_batch)]
+        losses, objectives = (torch.stack(column).sum() for column in zip(*results, strict=True))
+        return losses, objectives
+
+    def _backward(self, batch: Batch, passes: Sequence[int | None], known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gradients of all passes, the widest network first, of a part of a batch with `known` cells in all."""
+        widest: torch.Tensor | None = None
+        objectives = []
+        for heads in passes:
+            with self.clock.measure("forward"):
+                output = self._run(heads, batch.images)
+                if widest is None:
+                    widest, targets = output.combined.detach(), batch.targets
+                else:
+                    targets = distilled(batch.targets, widest, self._config.stacked.distillation)
+                objective = self.loss(output, targets, known)
+            with self.clock.measure("backward"):
+                objective.backward()
+            objectives.append(objective.detach())
+        assert widest is not None
+        return BCELoss()(widest, batch.targets).sum() / known, torch.stack(objectives).sum()
+
+    def _run(self, heads: int | None, images: torch.Tensor) -> HeadOutput:
+        network = self.classifier.at(heads)
+        # a frozen backbone sees images as it will when it is served: no dropout, and its statistics stay
+        network.backbone.train(not self.frozen)
+        with self._autocast():
+            output: HeadOutput = network(images)
+        return output
+
+    def _finite(self, *values: torch.Tensor) -> list[float]:
+        """The values of loss, objective and norm, fetched at once, since a GPU has to be waited for."""
+        numbers: list[float] = torch.stack([value.detach().float() for value in values]).tolist()
+        for what, number in zip(("loss", "loss", "gradient's norm"), numbers, strict=True):
+            if not np.isfinite(number):
+                problem = f"the {what} is {number} at step {self.steps + 1}"
+                raise DataError(f"{problem}: lower train.learning_rate, or set train.precision=float32")
+        return numbers
 
     @torch.inference_mode()
     def predict(self, images: torch.Tensor, heads: int | None = None) -> npt.NDArray[np.float64]:
@@ -154,6 +186,11 @@ class TrainingTask:
         if self._config.precision == "float32":
             return nullcontext()
         return torch.autocast(self._device.type, torch.bfloat16)
+
+    def figures(self) -> dict[str, float]:
+        """What is worth a curve: the learning rate of each group, and how far the average is from the model, relatively."""
+        rates = {f"learning_rate/{group['name']}": group["lr"] for group in self.optimiser.param_groups}
+        return {**(rates if self._config.layer_decay < 1 else {}), "train/ema_distance": self.average.distance(self.classifier)}
 
     def state(self) -> dict[str, Any]:
         """Everything that an exact continuation needs, as tensors and plain numbers."""
@@ -179,3 +216,20 @@ class TrainingTask:
         torch.set_rng_state(state["random"])
         if state["random_cuda"] is not None and self._device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self._device)
+
+
+def _split(batch: Batch, images: int | None) -> Iterator[Batch]:
+    """A batch in parts of so many images."""
+    size = images or len(batch.targets)
+    for start in range(0, len(batch.targets), size):
+        part = slice(start, start + size)
+        yield Batch(batch.images[part], batch.targets[part])
+
+
+@contextmanager
+def _explained_memory() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        hint = "set train.micro_batch to half of train.batch_size, or lower, to compute a batch in parts with the same result"
+        raise DataError(f"the GPU's memory does not suffice: {hint}") from error

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ import torch
 
 from cxr.config import AugmentConfig
 from cxr.data.augment import Augmentation
-from cxr.data.dataset import Batch, EpochBatches, RadiographDataset, load_batches
+from cxr.data.dataset import Batch, RadiographDataset, load_batches
+from cxr.data.epoch import EpochBatches, Places
 from cxr.ingest.store import ImageStore
 from cxr.labels.label_set import Label, LabelSet
 from cxr.manifest import Manifest
@@ -53,20 +56,35 @@ def test_each_image_comes_once_an_epoch_with_its_own_target(manifest: Manifest, 
     assert np.array_equal(torch.cat([batch.images for batch in batches]).numpy(), expected)
 
 
-def test_the_order_changes_with_epoch_and_seed_and_repeats_with_both(manifest: Manifest, store: ImageStore) -> None:
-    dataset = _dataset(manifest, store, augmented=False)
-    orders = [_rows(_epoch(dataset, epoch, seed=seed)) for epoch, seed in ((0, 4), (0, 4), (1, 4), (0, 5))]
-    assert orders[0] == orders[1]
-    assert orders[0] != orders[2]
-    assert orders[0] != orders[3]
-    assert _rows(_epoch(dataset, 0, seed=None)) == list(range(21))
-
-
-def test_an_image_is_changed_in_another_way_each_epoch(manifest: Manifest, store: ImageStore) -> None:
-    dataset = _dataset(manifest, store)
-    first, again, second = (dataset[(epoch, 5)].images for epoch in (0, 0, 1))
+def test_an_image_is_changed_in_another_way_each_epoch_and_at_each_position(manifest: Manifest, store: ImageStore) -> None:
+    dataset, row = _dataset(manifest, store), np.array([5])
+    first, again, later, elsewhere = (dataset[Places(*place, row)].images for place in ((0, 3), (0, 3), (1, 3), (0, 4)))
     assert torch.equal(first, again)
-    assert not torch.equal(first, second)
+    assert not torch.equal(first, later)
+    assert not torch.equal(first, elsewhere)
+
+
+def test_patients_are_numbered_as_in_the_manifest(manifest: Manifest, store: ImageStore) -> None:
+    assert _dataset(manifest, store).patients.tolist() == [index // 2 for index in range(21)]
+
+
+def test_two_processes_see_the_images_of_one(manifest: Manifest, store: ImageStore) -> None:
+    dataset = _dataset(manifest, store)
+
+    def images(size: int, **share: int) -> list[torch.Tensor]:
+        return [batch.images for batch in load_batches(dataset, EpochBatches(21, size, 1, 4, **share))]
+
+    alone, first, second = images(8), images(8, rank=0, world=2), images(8, rank=1, world=2)
+    assert [len(part) for part in first] == [3, 3, 3]
+    for whole, *parts in zip(alone, first, second, strict=True):
+        assert torch.equal(whole, torch.cat(parts))
+    assert torch.equal(torch.cat(alone), torch.cat(images(3)))
+
+
+def test_the_order_of_an_epoch_takes_no_number_from_the_stream_of_dropout(manifest: Manifest, store: ImageStore) -> None:
+    before = torch.get_rng_state()
+    _epoch(_dataset(manifest, store), 0)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("augmented", [True, False])
@@ -87,3 +105,27 @@ def test_the_store_is_unchanged_by_an_epoch(manifest: Manifest, store: ImageStor
     for batch in _epoch(_dataset(manifest, store), 0, workers=2):
         batch.images.zero_()
     assert digests() == before
+
+
+def test_a_used_dataset_is_pickled_without_its_pixels(manifest: Manifest, store: ImageStore) -> None:
+    dataset = _dataset(manifest, store)
+    first = _epoch(dataset, 0)
+    content = pickle.dumps(dataset)
+    assert len(content) < 12_000 < sum(batch.images.nbytes for batch in first)
+    for one, other in zip(first, _epoch(pickle.loads(content), 0), strict=True):
+        assert torch.equal(one.images, other.images)
+
+
+@pytest.fixture
+def _spawned() -> Iterator[None]:
+    method = torch.multiprocessing.get_start_method()
+    torch.multiprocessing.set_start_method("spawn", force=True)
+    yield
+    torch.multiprocessing.set_start_method(method, force=True)
+
+
+@pytest.mark.usefixtures("_spawned")
+def test_batches_are_the_same_with_a_worker_that_is_spawned(manifest: Manifest, store: ImageStore) -> None:
+    dataset = _dataset(manifest, store)
+    alone, helped = _epoch(dataset, 2), _epoch(dataset, 2, workers=1)
+    assert all(torch.equal(one.images, other.images) for one, other in zip(alone, helped, strict=True))

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from cxr.config import HeadConfig, ModelConfig
+from cxr.config import HeadConfig, ModelConfig, StackedConfig
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
 from cxr.labels.label_set import Label, LabelSet
 from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
-from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, save_model
 from cxr.model.file import Preprocessing as ModelPreprocessing
+from cxr.model.stacked import build_classifier
 from cxr.split.frozen import write_split
 from cxr.split.split import Split
 
@@ -30,9 +30,19 @@ def _one_thread(one_torch_thread: None) -> None:
 @pytest.fixture
 def model_file(tmp_path: Path) -> Path:
     """An untrained model whose scores differ between images and labels."""
-    options = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8}
-    config = ModelConfig(options=options, head=HeadConfig(hidden=8))
-    classifier = Classifier(config, SIZE, len(NAMES))
+    return _write_model(tmp_path / "model.safetensors", {"embed_dim": 32, "num_heads": 2}, None)
+
+
+@pytest.fixture
+def stacked_file(tmp_path: Path) -> Path:
+    """The same that runs with 1, 2 or 4 attention heads."""
+    stacked = StackedConfig(heads=(1, 2, 4))
+    return _write_model(tmp_path / "stacked.safetensors", {"embed_dim": 32, "num_heads": 4}, stacked)
+
+
+def _write_model(path: Path, options: dict[str, int], stacked: StackedConfig | None) -> Path:
+    config = ModelConfig(options=options | {"depth": 2, "patch_size": 8}, head=HeadConfig(hidden=8), stacked=stacked)
+    classifier = build_classifier(config, SIZE, len(NAMES))
     torch.nn.init.normal_(classifier.head.linear.weight)
     card = ModelCard(
         cxr_version="0",
@@ -43,8 +53,8 @@ def model_file(tmp_path: Path) -> Path:
         data_sha256="d",
         epoch=3,
     )
-    save_model(tmp_path / "model.safetensors", classifier.state_dict(), card)
-    return tmp_path / "model.safetensors"
+    save_model(path, classifier.state_dict(), card)
+    return path
 
 
 @pytest.fixture

@@ -59,6 +59,29 @@ def test_images_made_in_another_way_are_refused(model_file: Path, preprocessing:
         predictor.check_preprocessing(preprocessing)
 
 
+@pytest.mark.parametrize("heads", [1, 2, 4, None])
+def test_a_stacked_model_predicts_with_the_number_of_heads_asked_for(
+    stacked_file: Path, images: npt.NDArray[np.uint8], heads: int | None
+) -> None:
+    with torch.no_grad():
+        network = load_model(stacked_file, CPU).classifier.at(heads)
+        expected = torch.sigmoid(network(torch.from_numpy(images)).combined.double()).numpy()
+    predictor = Predictor(stacked_file, CPU)
+    widest = predictor.probabilities(images)
+    assert predictor.heads == (1, 2, 4)
+    np.testing.assert_allclose(Predictor(stacked_file, CPU, heads).probabilities(images), expected, atol=1e-6)
+    np.testing.assert_allclose(predictor.at(heads).probabilities(images), expected, atol=1e-6)
+    assert np.array_equal(predictor.probabilities(images), widest)  # `at` leaves the predictor itself as it was
+
+
+def test_a_number_of_heads_that_the_model_lacks_is_refused_in_words(stacked_file: Path, model_file: Path) -> None:
+    with pytest.raises(DataError, match="no network with 3 attention heads: it runs with 1, 2, 4"):
+        Predictor(stacked_file, CPU).at(3)
+    with pytest.raises(DataError, match="its backbone is not stacked"):
+        Predictor(model_file, CPU, 3)
+    assert Predictor(model_file, CPU).heads == ()
+
+
 def test_a_missing_model_is_told_in_words(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a model file of cxr"):
         Predictor(tmp_path / "none.safetensors", CPU)

@@ -7,7 +7,8 @@ import torch
 from sklearn.metrics import log_loss
 
 from cxr.model.head import HeadOutput
-from cxr.train.losses import MultiBranchLoss, masked_bce
+from cxr.train.cells import BCELoss
+from cxr.train.losses import MultiBranchLoss
 
 NAN = torch.nan
 WEIGHTINGS = pytest.mark.parametrize("weighting", ["learned", "static", "uniform"])
@@ -36,14 +37,14 @@ def _loss(weighting: Weighting) -> MultiBranchLoss:
 
 def test_masked_bce_equals_scikit_learn_on_known_cells() -> None:
     logits, targets = torch.randn(20, 3), _targets(20)
-    cells, known = masked_bce(logits, targets), ~torch.isnan(targets)
+    cells, known = BCELoss()(logits, targets), ~torch.isnan(targets)
     scores = torch.sigmoid(logits.double())
     assert cells[known].mean().item() == pytest.approx(log_loss(targets[known], scores[known]), rel=1e-5)
     assert not cells[~known].any()
 
 
 def test_masked_bce_of_a_soft_target() -> None:
-    cell = masked_bce(torch.tensor([[1.0]]), torch.tensor([[0.3]])).item()
+    cell = BCELoss()(torch.tensor([[1.0]]), torch.tensor([[0.3]])).item()
     score = torch.sigmoid(torch.tensor(1.0, dtype=torch.float64))
     assert cell == pytest.approx(float(-0.3 * score.log() - 0.7 * (1 - score).log()), rel=1e-6)
 
@@ -51,7 +52,7 @@ def test_masked_bce_of_a_soft_target() -> None:
 @pytest.mark.parametrize("target", [-1.0, 2.0, -0.01, 1.01])
 def test_targets_outside_0_to_1_raise(target: float) -> None:
     with pytest.raises(ValueError, match="outside"):
-        masked_bce(torch.zeros(2, 1), torch.tensor([[0.0], [target]]))
+        BCELoss()(torch.zeros(2, 1), torch.tensor([[0.0], [target]]))
 
 
 @WEIGHTINGS
@@ -139,7 +140,7 @@ def test_a_head_with_one_output_has_one_loss(kind: str) -> None:
     output, targets = _output(), _targets()
     parts = {"branch": None, "aggregated": None, kind: output.combined}
     single = HeadOutput(output.combined, parts["branch"], parts["aggregated"])
-    expected = masked_bce(output.combined, targets).sum() / (~torch.isnan(targets)).sum()
+    expected = BCELoss()(output.combined, targets).sum() / (~torch.isnan(targets)).sum()
     assert _loss("learned")(single, targets).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
@@ -148,7 +149,7 @@ def test_the_weights_told_are_those_applied() -> None:
     output = _output()
     with_branch = loss(output, targets).item()
     branch = HeadOutput(output.combined, torch.full((12, 3), -30.0), output.aggregated, None)  # a loss of zero
-    cells = masked_bce(output.branch, targets)
+    cells = BCELoss()(output.branch, targets)
     assert with_branch - loss(branch, targets).item() == pytest.approx((loss.branch_weights() * cells).mean().item(), rel=1e-4)
 
 

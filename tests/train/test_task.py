@@ -379,7 +379,7 @@ class _HeadAlone(Classifier):
 
     def __init__(self, width: int, labels: int) -> None:
         nn.Module.__init__(self)
-        self.head = MultiBranchHead(width, labels, hidden=8)
+        self.backbone, self.head = nn.Identity(), MultiBranchHead(width, labels, hidden=8)
 
     def forward(self, images: torch.Tensor) -> Any:
         return self.head(Features(images[:, 0], images[:, 1:]))
