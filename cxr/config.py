@@ -202,6 +202,7 @@ class TrainConfig(Section):
     )
     freeze_epochs: int = Field(0, ge=0, description="epochs at the start in which the backbone stays as it is")
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation AUROC")
+    checkpoint_minutes: float = Field(10, ge=0, description="time after which the state is saved within an epoch, too")
     micro_batch: int | None = Field(
         None, ge=1, description="images computed at a time; gradients of a batch are added up, with the same result"
     )

@@ -73,6 +73,8 @@ class TrainingTask:
         self._total = config.epochs * steps_per_epoch
         self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total // 2)
         self._frozen_steps = config.freeze_epochs * steps_per_epoch
+        # some models have parameters that never learn, such as fixed position embeddings
+        self._freezable = [parameter for parameter in classifier.backbone.parameters() if parameter.requires_grad]
         if config.precision == "bf16" and device.type == "cpu":
             # on a CPU the backward pass of the fused attention is slow in bf16
             for module in classifier.modules():
@@ -127,7 +129,7 @@ class TrainingTask:
     def _gradients(self, batch: Batch, passes: Sequence[int | None]) -> tuple[torch.Tensor, torch.Tensor]:
         """Add up the gradients of a batch, computed in parts; its loss and its objective, both scalars."""
         self.classifier.train()
-        for parameter in self.classifier.backbone.parameters():
+        for parameter in self._freezable:
             parameter.requires_grad_(not self.frozen)
         known = count_known(batch.targets).to(self._device)
         results = [self._backward(part.to(self._device), passes, known) for part in _split(batch, self._config.micro_batch)]

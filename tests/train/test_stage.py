@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from cxr.config import AugmentConfig, TrainStage
+from cxr.data.dataset import RadiographDataset
 from cxr.errors import ConfigError, DataError
 from cxr.evaluate.auroc import auroc
 from cxr.ingest.store import ImageStore
@@ -35,7 +37,9 @@ def _context(folder: Path, inputs: dict[str, Path], run: Any, progress: Any = _s
 
 
 def _history(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "history.csv").drop(columns="train/images_per_second")
+    """What was learned, epoch by epoch, without the time that it took."""
+    table = pd.read_csv(folder / "history.csv")
+    return table[[name for name in table.columns if not name.startswith("time/")]]
 
 
 def _kill_in_epoch_3(done: int, total: int, text: str = "") -> None:
@@ -43,7 +47,10 @@ def _kill_in_epoch_3(done: int, total: int, text: str = "") -> None:
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("moment", ["in an epoch", "before the state is saved", "before the epoch is logged"])
+MOMENTS = ["in an epoch", "in an epoch that is saved", "before the state is saved", "before the epoch is logged"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupted_training_goes_on_as_if_it_never_stopped(
     tmp_path: Path,
     inputs: dict[str, Path],
@@ -52,10 +59,10 @@ def test_an_interrupted_training_goes_on_as_if_it_never_stopped(
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
 ) -> None:
-    config, straight = stage_config(), replace(run, logged=[])
+    config, straight = stage_config(checkpoint_minutes=0 if moment.endswith("is saved") else 10), replace(run, logged=[])
     expected = stage.run(config, _context(tmp_path / "straight", inputs, straight))
     resumed = _context(tmp_path / "resumed", inputs, run)
-    killed = replace(resumed, progress=_kill_in_epoch_3) if moment == "in an epoch" else resumed
+    killed = replace(resumed, progress=_kill_in_epoch_3) if moment.startswith("in an epoch") else resumed
     with monkeypatch.context() as patch:
         if moment == "before the state is saved":
             patch.setattr(stage, "save_state", _killing_call(stage.save_state, 3))
@@ -118,7 +125,7 @@ def test_the_saved_model_reaches_the_best_logged_validation_auroc(
 
 def _macros(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     left = iter(values)
-    monkeypatch.setattr(stage, "_validate", lambda *_: {"val/auroc_macro": next(left)})
+    monkeypatch.setattr(stage, "validate", lambda *_: {"val/auroc_macro": next(left)})
 
 
 def test_a_metric_that_is_not_a_number_is_never_the_best(
@@ -148,7 +155,7 @@ def test_a_finished_training_is_not_trained_again(
     context = _context(tmp_path / "train", inputs, run)
     first = stage.run(stage_config(epochs=1), context)
     run.resumed = True
-    monkeypatch.setattr(stage, "_train_epoch", None)
+    monkeypatch.setattr(stage, "train_epoch", None)
     assert stage.run(stage_config(epochs=1), context) == first
     assert run.epochs() == [1]
 
@@ -157,7 +164,7 @@ def test_the_run_tells_weights_data_and_files(
     tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any
 ) -> None:
     stage.run(stage_config(epochs=1), _context(tmp_path / "train", inputs, run))
-    _, figures = run.logged[0]
+    figures = next(values for _, values in run.logged if "val/auroc_macro" in values)
     for label in ("Mass", "Effusion"):
         assert {f"val/auroc/{label}", f"branch_weight/{label}", f"loss_weight/{label}"} <= figures.keys()
     assert figures["branch_weight/Mass"] == pytest.approx(0.5, abs=0.05)
@@ -257,3 +264,64 @@ def test_a_flip_of_sided_labels_is_refused_before_anything_runs(stage_config: Ma
     config.labels.write_text("{name: one, labels: [{name: Dextrocardia, sided: true}]}")
     with pytest.raises(ConfigError, match="Dextrocardia"):
         stage.check(config)
+
+
+def test_within_an_epoch_training_goes_on_with_the_step_after_the_last_saved_one(
+    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any
+) -> None:
+    context, seen = _context(tmp_path / "train", inputs, run), []
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(stage_config(checkpoint_minutes=0), replace(context, progress=_kill_in_epoch_3))
+    stage.run(
+        stage_config(checkpoint_minutes=0), replace(context, progress=lambda done, total, text="": seen.append((done, text)))
+    )
+    done, text = seen[0]
+    assert text.startswith("epoch 3/4")
+    assert done / (4 * 40) > 0.6
+
+
+def test_patience_ends_a_training_that_no_longer_improves(
+    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _macros(monkeypatch, [0.7, 0.8, 0.75, 0.8, 0.9, 0.95])
+    result = stage.run(stage_config(epochs=6, patience=2), _context(tmp_path / "train", inputs, run))
+    assert run.epochs() == [1, 2, 3, 4]
+    assert result.headline == "best validation AUROC 0.800 at epoch 2 of 4; stopped early, 2 epochs without a better one"
+
+
+def test_the_run_tells_where_the_time_of_a_step_goes(
+    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any
+) -> None:
+    stage.run(stage_config(epochs=1), _context(tmp_path / "train", inputs, run))
+    figures = next(values for _, values in run.logged if "val/auroc_macro" in values)
+    parts = [figures[f"time/{part}_ms"] for part in ("input", "forward", "backward", "optimiser")]
+    assert all(part > 0 for part in parts)
+    step = 1000 * (40 / 5) / figures["time/images_per_second"]  # 40 images in 5 batches
+    assert 0.7 * step < sum(parts) <= step
+    assert figures["time/input_share"] == pytest.approx(parts[0] / step, rel=0.01)
+
+
+def test_a_training_that_waits_for_images_says_so(
+    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = RadiographDataset.__getitem__
+
+    def wait(dataset: RadiographDataset, places: Any) -> Any:
+        time.sleep(0.2)
+        return slow(dataset, places)
+
+    monkeypatch.setattr(RadiographDataset, "__getitem__", wait)
+    result = stage.run(stage_config(epochs=1), _context(tmp_path / "train", inputs, run))
+    assert "of the training time went by waiting for images: raise train.workers" in result.warnings[0]
+
+
+def test_rates_of_the_layers_and_positives_of_an_epoch_are_told(
+    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any
+) -> None:
+    stage.run(stage_config(epochs=1, layer_decay=0.5), _context(tmp_path / "train", inputs, run))
+    figures = next(values for _, values in run.logged if "val/auroc_macro" in values)
+    assert figures["learning_rate/layer_0"] == pytest.approx(figures["learning_rate/head"] / 8)
+    assert figures["train/learning_rate"] == figures["learning_rate/head"]
+    targets = read_manifest(inputs["development"]).where("train").label_codes()
+    positives = next(values for _, values in run.logged if "positives_an_epoch/Mass" in values)
+    assert positives["positives_an_epoch/Mass"] == (targets[:, 0] == 1).sum()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.config import ModelConfig, StackedConfig, StackedTraining, TrainConfig
+from cxr.config import HeadConfig, LossConfig, ModelConfig, StackedConfig, StackedTraining, TrainConfig
 from cxr.data.dataset import Batch
 from cxr.errors import DataError
 from cxr.model.backbone import Features
@@ -17,7 +17,9 @@ from cxr.model.classifier import Classifier
 from cxr.model.head import MultiBranchHead
 from cxr.model.leading import leading
 from cxr.model.stacked import StackedClassifier, build_classifier, merge
-from cxr.train.losses import MultiBranchLoss
+from cxr.train.adamw import PartAdamW
+from cxr.train.groups import parameter_groups
+from cxr.train.losses import MultiBranchLoss, build_loss
 from cxr.train.schedule import cosine_with_warmup
 from cxr.train.task import TrainingTask
 
@@ -424,3 +426,66 @@ def test_bf16_on_a_cpu_unfuses_the_attention_of_networks_that_were_there_before(
     config = train_config.model_copy(update={"precision": "bf16"})
     TrainingTask(classifier, MultiBranchLoss(torch.ones(2), "learned"), config, 5, CPU)
     assert not classifier.at(2).backbone.model.blocks[0].attn.fused_attn
+
+
+@pytest.mark.parametrize("kind", ["bce", "focal", "asymmetric"])
+def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(
+    model_config: ModelConfig, train_config: TrainConfig, batch: Batch, kind: str
+) -> None:
+    """Known cells are counted over the whole batch, though one part has more unknown ones than the other."""
+    model = model_config.model_copy(update={"head": model_config.head.model_copy(update={"dropout": 0.0})})
+    targets = batch.targets.clone()
+    targets[:3, 0] = torch.nan
+    weights = []
+    for micro in (None, 8, 4, 3, 1):
+        task = _task(model, train_config, micro_batch=micro, loss=LossConfig(kind=kind), weight_decay=0.0)
+        task.loss = build_loss(LossConfig(kind=kind, balanced=True), "learned", targets)
+        task.optimiser = PartAdamW(parameter_groups(task.classifier, task.loss, 0.0, 1.0), lr=1e-3, eps=1e-3)
+        results = [task.step(Batch(batch.images, targets)) for _ in range(2)]
+        weights.append((task.classifier.state_dict(), results))
+    (whole, expected), *parts = weights
+    for state, results in parts:
+        assert [r.loss for r in results] == pytest.approx([r.loss for r in expected], rel=1e-5)
+        assert [r.objective for r in results] == pytest.approx([r.objective for r in expected], rel=1e-5)
+        assert max((state[name] - whole[name]).abs().max().item() for name in whole) < 1e-5
+
+
+def test_a_frozen_backbone_neither_moves_nor_decays_and_then_learns(
+    model_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
+    task = _task(model_config, train_config, steps_per_epoch=2, freeze_epochs=1, weight_decay=0.5, warmup_epochs=0)
+    before = {name: value.clone() for name, value in task.classifier.state_dict().items()}
+    for _ in range(2):
+        task.step(batch)
+    after = task.classifier.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items() if name.startswith("backbone."))
+    assert not torch.equal(after["head.linear.weight"], before["head.linear.weight"])
+    task.step(batch)
+    moved = [name for name, value in before.items() if not torch.equal(task.classifier.state_dict()[name], value)]
+    assert len(moved) == len(before)
+
+
+def test_a_frozen_backbone_keeps_the_statistics_of_its_norms(train_config: TrainConfig, batch: Batch) -> None:
+    task = _task(ModelConfig(backbone="resnet10t", head=HeadConfig(hidden=8)), train_config, freeze_epochs=1)
+    before = {name: value.clone() for name, value in task.classifier.named_buffers()}
+    task.step(batch)
+    assert all(torch.equal(value, before[name]) for name, value in task.classifier.named_buffers())
+
+
+def test_a_task_that_is_restored_while_frozen_goes_on_bit_for_bit(
+    model_config: ModelConfig, train_config: TrainConfig, batch: Batch
+) -> None:
+    changes: dict[str, Any] = {"steps_per_epoch": 2, "freeze_epochs": 1, "layer_decay": 0.5}
+    task, other = _task(model_config, train_config, **changes), _task(model_config, train_config, **changes)
+    task.step(batch)
+    state = copy.deepcopy(task.state())
+    straight = [task.step(batch).loss for _ in range(3)]
+    other.restore(state)
+    assert [other.step(batch).loss for _ in range(3)] == straight
+
+
+def test_each_layer_steps_at_its_rate(model_config: ModelConfig, train_config: TrainConfig, batch: Batch) -> None:
+    task = _task(model_config, train_config, layer_decay=0.5)
+    rate = task.step(batch).learning_rate
+    rates = {group["lr"] / rate for group in task.optimiser.param_groups}
+    assert sorted(rates) == pytest.approx([0.125, 0.25, 0.5, 1.0])
