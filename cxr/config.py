@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from cxr.config_paths import AnyPath, ExistingFile, ExistingFolder, LabelSetFile, SecretFile, TableFormatFile
 from cxr.config_sources import ConfidentialSource, DicomSource, ImagesSource, OfficialFiles, PhantomSource, Source
@@ -84,7 +84,7 @@ class HeadConfig(Section):
     hidden: int = Field(64, ge=1, description="width of a branch's hidden layer")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout in a branch")
     loss_weights: Literal["learned", "static", "uniform"] = Field(
-        "learned", description="weights of the branch losses: learned, inverse label frequency, or all one"
+        "learned", description="of multi_branch, weights of the branch losses: learned, inverse label frequency, or all one"
     )
 
 
@@ -167,6 +167,14 @@ class LossConfig(Section):
         0.0, description="share of the loss that is about the order of positives and negatives in a batch"
     )
 
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        kinds = {"focus": "focal", "focus_positive": "asymmetric", "focus_negative": "asymmetric", "margin": "asymmetric"}
+        for name, kind in kinds.items():
+            if name in self.model_fields_set and self.kind != kind:
+                raise ValueError(f"'{name}' belongs to 'kind: {kind}'; here it is {self.kind}")
+        return self
+
 
 class StackedTraining(Section):
     """Which widths of a stacked backbone a step trains; without effect for another backbone."""
@@ -174,19 +182,19 @@ class StackedTraining(Section):
     regime: Literal["sandwich", "uniform", "weighted"] = Field(
         "sandwich", description="the widest, the narrowest and one between; or one, drawn evenly or by weights"
     )
-    weights: tuple[NonNegativeFloat, ...] | None = Field(
+    weights: tuple[PositiveFloat, ...] | None = Field(
         None, description="of the weighted regime: how often each of model.stacked.heads is drawn, in proportion"
     )
     distillation: Fraction = Field(
-        1.0, description="of the sandwich: share of the narrower ones' loss that is against the widest's output"
+        0.5, description="of the sandwich: share of the narrower ones' loss that is against the widest's output"
     )
 
     @model_validator(mode="after")
     def _weights_of_weighted(self) -> Self:
         if (self.regime == "weighted") != (self.weights is not None):
             raise ValueError("'weights' and 'regime: weighted' belong together")
-        if self.weights is not None and not sum(self.weights):
-            raise ValueError("'weights' are all zero")
+        if self.regime != "sandwich" and "distillation" in self.model_fields_set:
+            raise ValueError("'distillation' belongs to 'regime: sandwich'")
         return self
 
 
@@ -202,20 +210,30 @@ class TrainConfig(Section):
     )
     freeze_epochs: int = Field(0, ge=0, description="epochs at the start in which the backbone stays as it is")
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation AUROC")
-    checkpoint_minutes: float = Field(10, ge=0, description="time after which the state is saved within an epoch, too")
-    micro_batch: int | None = Field(
-        None, ge=1, description="images computed at a time; gradients of a batch are added up, with the same result"
+    checkpoint_minutes: Annotated[float, "pace"] = Field(
+        10, ge=0, description="time after which the state is saved within an epoch, too"
     )
+    micro_batch: int | None = Field(None, ge=1, description="images computed at a time; gradients of a batch are added up")
     warmup_epochs: float = Field(2, ge=0, description="epochs of linear warm-up, at most half of all")
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the averaged weights that are evaluated; 0: off")
     precision: Literal["float32", "bf16"] = Field("float32", description="bf16: autocast where it is safe")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
-    workers: int = Field(0, ge=0, description="processes that prepare batches; 0: the training process itself")
+    workers: Annotated[int, "pace"] = Field(
+        0, ge=0, description="processes that prepare batches; 0: the training process itself"
+    )
     augment: AugmentConfig = AugmentConfig()
     sampling: SamplingConfig = SamplingConfig()
     loss: LossConfig = LossConfig()
     stacked: StackedTraining = StackedTraining()
+
+    @model_validator(mode="after")
+    def _has_pairs(self) -> Self:
+        if self.loss.pairwise and min(self.batch_size, self.micro_batch or self.batch_size) == 1:
+            raise ValueError(
+                "'loss.pairwise' is about pairs of images, and one is computed at a time; raise batch_size or micro_batch"
+            )
+        return self
 
 
 class CascadeConfig(Section):
@@ -236,7 +254,7 @@ class CascadeConfig(Section):
 class PredictConfig(Section):
     """With which widths of a stacked backbone images are scored; another backbone has no choice."""
 
-    heads: int | None = Field(None, description="number of attention heads, one of model.stacked.heads; absent: all")
+    heads: int | None = Field(None, description="number of attention heads, one of model.stacked.heads; absent: the widest")
     cascade: CascadeConfig | None = Field(None, description="two widths, the wide one for uncertain studies alone")
 
     @model_validator(mode="after")
@@ -299,6 +317,10 @@ class PipelineConfig(Section):
     @model_validator(mode="after")
     def _stacked_together(self) -> PipelineConfig:
         stacked, training = self.model.stacked, self.train.stacked
+        if self.train.freeze_epochs and self.model.weights is None and self.model.hub is None:
+            raise ValueError(
+                "'train.freeze_epochs' would freeze random weights; give 'model.weights' or 'model.hub' to start from"
+            )
         if stacked is None and training != StackedTraining():
             raise ValueError("'train.stacked' is without effect where there is no 'model.stacked'")
         if stacked is not None and training.weights is not None and len(training.weights) != len(stacked.heads):

@@ -85,6 +85,8 @@ def config_digests(config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
 def _collect(config: BaseModel, prefix: str, values: dict[str, Any], files: dict[str, str]) -> None:
     for name, info in type(config).model_fields.items():
         value, key = getattr(config, name), prefix + name
+        if "pace" in info.metadata:  # how fast, not what comes out
+            continue
         if isinstance(value, BaseModel):
             _collect(value, f"{key}.", values, files)
         elif isinstance(value, Path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxr import fingerprint
+from cxr.config import TrainConfig
 from cxr.fingerprint import code_digests, config_digests, digest_folder, digest_json
 from cxr.stages import STAGES
 
@@ -109,3 +110,8 @@ def test_folder_digest_sees_new_changed_and_renamed_files(tmp_path):
 
 def test_json_digest_ignores_the_order_of_keys():
     assert digest_json({"a": 1, "b": [2]}) == digest_json({"b": [2], "a": 1}) != digest_json({"a": 1, "b": [3]})
+
+
+def test_what_only_sets_the_pace_is_no_part():
+    digests = [config_digests(TrainConfig(workers=n, checkpoint_minutes=n)) for n in (0, 3)]
+    assert digests[0] == digests[1] != config_digests(TrainConfig(epochs=3))

@@ -26,6 +26,10 @@ _OWN_OPTIONS = (
 """Arguments of timm that are set here; some of them would fetch weights from the network."""
 
 
+_COMPUTED = ("relative_position_index", "relative_coords_table", "attn_mask", "num_batches_tracked")
+"""Ends of the names of buffers that a model computes itself; some releases of timm have them in their files."""
+
+
 @dataclass(frozen=True)
 class Features:
     """What a backbone sees in a batch.
@@ -110,20 +114,41 @@ def _create(name: str, size: int, options: dict[str, Any], weights: Path | None)
     fixed = configuration is not None and configuration.fixed_input_size
     if fixed:
         arguments["img_size"] = size
-    given = set() if weights is None else set(read_weights(weights))
+    given = set() if weights is None else _names(weights)
     if weights is not None:
         # custom_load: some models would read the file as their authors' .npz
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights), "custom_load": False}}
     try:
         model = cast(Any, timm.create_model(name, **arguments))
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+    except (TypeError, ValueError, AssertionError, RuntimeError, LookupError, ArithmeticError, AttributeError) as error:
         problem = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"model.backbone: {name} at {size} pixels with {options}: {problem}") from error
     patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
     if fixed and isinstance(patch, tuple) and size % patch[0]:
         # timm would leave out the lower and the right edge without a word
         raise ConfigError(f"model.backbone: {name} at {size} pixels: the size must be a multiple of {patch[0]}, its patches'")
-    missing = [parameter for parameter, _ in model.named_parameters() if parameter not in given]
-    if weights is not None and missing:  # timm would leave them at random without a word
-        raise ConfigError(f"model.weights: {weights}: {len(missing)} weights of {name} are missing, like {missing[0]}")
+    if weights is not None:
+        _check_complete(name, model, weights, given)
     return model
+
+
+def _names(weights: Path) -> set[str]:
+    names = set(read_weights(weights))
+    if any(name.startswith("backbone.model.") for name in names):
+        raise ConfigError(f"model.weights: {weights}: a model of cxr, where the weights of a timm model are sought")
+    return names
+
+
+def _check_complete(name: str, model: Any, weights: Path, given: set[str]) -> None:
+    """Refuse weights of another network: timm would leave what is missing at random, and drop what has no place.
+
+    A classifier that the file has beside the backbone, and tables that are computed, are no part of it.
+    """
+    own = {key: tensor for key, tensor in model.state_dict().items() if not key.endswith(_COMPUTED)}
+    missing = [key for key, tensor in own.items() if tensor.is_floating_point() and key not in given]
+    if missing:
+        raise ConfigError(f"model.weights: {weights}: {len(missing)} weights of {name} are missing, like {missing[0]}")
+    parts = {key.partition(".")[0] for key in own}
+    extra = sorted(key for key in given - own.keys() if key.partition(".")[0] in parts and not key.endswith(_COMPUTED))
+    if extra:
+        raise ConfigError(f"model.weights: {weights}: {len(extra)} weights have no place in {name}, like {extra[0]}")

@@ -7,7 +7,8 @@ With y the target in [0, 1] (soft for uncertain findings), p the probability and
     asymmetric  -w [ y (1 - p)^g+ log p + (1 - y) q^g- log(1 - q) ], q = max(p - m, 0) (Ridnik et al., ICCV 2021)
 
 Weights of the classes of a label with P positive and N negative cells among its K known ones in the training set are
-w+ = K / 2P and w- = K / 2N: both classes count the same, and the mean weight is one.
+w+ = K / 2P and w- = K / 2N: both classes count the same, and the mean weight is one. No weight is above 100, so that no
+single cell is the whole of a step.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Protocol
 import torch
 from torch import nn
 from torch.nn import functional
+
+_HEAVIEST = 100.0
 
 
 class CellLoss(Protocol):
@@ -65,7 +68,7 @@ def class_weights(targets: torch.Tensor) -> torch.Tensor:
     known, filled = split_targets(targets)
     positives = filled.sum(dim=0)
     counts = torch.stack([positives, known.sum(dim=0) - positives])
-    weights = known.sum(dim=0) / (2 * counts)
+    weights = (known.sum(dim=0) / (2 * counts)).clamp(max=_HEAVIEST)
     return torch.where((counts > 0).all(dim=0), weights, 1.0)
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 import torch
 from torch import nn
-
-from cxr.model.leading import leading
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -17,7 +14,8 @@ _Module = TypeVar("_Module", bound=nn.Module)
 class AveragedModel(Generic[_Module]):
     """An exponential moving average of a model's parameters and floating-point buffers.
 
-    Of weights that a step did not train the average stays as it is, too.
+    All of them are taken in after every step, also those that the step did not train: else the widths of a stacked backbone
+    would be averages over different times.
 
     Args:
         model: what is averaged.
@@ -31,18 +29,11 @@ class AveragedModel(Generic[_Module]):
         self.steps = 0
 
     @torch.no_grad()
-    def update(self, model: nn.Module, blocks: Mapping[str, torch.Tensor] | None = None) -> None:
-        """Take in the weights after a step.
-
-        Args:
-            model: whose buffers are averaged or, where they count something, copied.
-            blocks: leading blocks of its parameters that the step trained, by the parameters' names; None for all.
-        """
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights after a step, and the buffers; those that count something are copied."""
         decay = min(self._decay, (1 + self.steps) / (10 + self.steps)) if self._decay else 0.0
         self.steps += 1
-        own = dict(self.model.named_parameters())
-        new = dict(model.named_parameters()) if blocks is None else blocks
-        pairs = [(leading(own[name], block.shape), block) for name, block in new.items()]
+        pairs: list[tuple[torch.Tensor, torch.Tensor]] = list(zip(self.model.parameters(), model.parameters(), strict=True))
         buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
         pairs += [pair for pair in buffers if pair[0].is_floating_point()]
         torch._foreach_lerp_([old for old, _ in pairs], [new for _, new in pairs], 1 - decay)

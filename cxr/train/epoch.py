@@ -50,7 +50,11 @@ class Running:
     def figures(self) -> dict[str, float]:
         """Means of the epoch, under the names of their curves."""
         means = {f"train/{name}": value / self.steps for name, value in self.sums.items()}
-        waited = {"time/input_ms": 1000 * self.waited / self.steps, "time/input_share": self.waited / max(self.seconds, 1e-9)}
+        waited = {
+            "time/input_ms": 1000 * self.waited / self.steps,
+            "time/input_share": self.waited / max(self.seconds, 1e-9),
+            "time/epoch_s": self.seconds,
+        }
         return {**means, "train/learning_rate": self.rate, "time/images_per_second": self.speed, **waited}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -24,6 +24,18 @@ def count_known(targets: torch.Tensor) -> torch.Tensor:
     return (~torch.isnan(targets)).sum().clamp(min=1).float()
 
 
+class Teacher(NamedTuple):
+    """What a narrower network learns from beside the labels.
+
+    Args:
+        logits: float [batch, labels], of the prediction of the widest network, without gradient.
+        share: of the teacher in the loss, in [0, 1].
+    """
+
+    logits: torch.Tensor
+    share: float
+
+
 class MultiBranchLoss(nn.Module):
     """The sum of the losses of the combined output, the branches and the aggregated output.
 
@@ -34,10 +46,14 @@ class MultiBranchLoss(nn.Module):
         static:  weigh_j(l) = g_j l, g_j the inverse label frequency over that of the rarest, g_agg = 0.06
         uniform: weigh_j(l) = l
 
+    With a teacher of share d, L is (1 - d) L + d times the cross-entropy against the teacher's probability: of every loss for
+    a probability it is the one that is lowest where the two are equal.
+
     Counting cells makes a label without known cells in a batch neither pull its branch nor move its s_j.
 
     Args:
-        positives: float [labels], positive images of each label in the training set, for the static weights.
+        frequencies: float [labels], share of positives among the known cells of each label in the training set, for the
+            static weights; a label without positives has the weight of the rarest.
         weighting: "learned", "static" or "uniform".
         cell_loss: L.
         pairwise: share in [0, 1] of L that is the pairwise loss of `cxr.train.pairwise`.
@@ -46,15 +62,16 @@ class MultiBranchLoss(nn.Module):
     frequency_weights: torch.Tensor
 
     def __init__(
-        self, positives: torch.Tensor, weighting: Weighting, cell_loss: CellLoss | None = None, pairwise: float = 0.0
+        self, frequencies: torch.Tensor, weighting: Weighting, cell_loss: CellLoss | None = None, pairwise: float = 0.0
     ) -> None:
         super().__init__()
-        present = positives.clamp(min=1)
-        self.register_buffer("frequency_weights", present.min() / present, persistent=False)
+        present = frequencies > 0
+        rarest = frequencies[present].min() if present.any() else frequencies.new_tensor(1.0)
+        self.register_buffer("frequency_weights", torch.where(present, rarest / frequencies, 1.0), persistent=False)
         self.weighting, self.pairwise = weighting, pairwise
         self.cell_loss = BCELoss() if cell_loss is None else cell_loss
         learned = weighting == "learned"
-        self.log_variance = nn.Parameter(torch.zeros(len(positives))) if learned else None
+        self.log_variance = nn.Parameter(torch.zeros(len(frequencies))) if learned else None
         self.log_variance_aggregated = nn.Parameter(torch.zeros(1)) if learned else None
 
     def branch_weights(self) -> torch.Tensor:
@@ -70,13 +87,20 @@ class MultiBranchLoss(nn.Module):
             if log_variance is not None:
                 log_variance.clamp_(-_LOG_VARIANCE_LIMIT, _LOG_VARIANCE_LIMIT)
 
-    def forward(self, output: HeadOutput, targets: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        output: HeadOutput,
+        targets: torch.Tensor,
+        known: torch.Tensor | None = None,
+        teacher: Teacher | None = None,
+    ) -> torch.Tensor:
         """The loss of a batch, or what a part of a batch adds to it.
 
         Args:
             output: of the head.
             targets: float [batch, labels] in [0, 1], NaN where unknown.
             known: K, the known cells of the whole batch, where these are a part of it; by default those of `targets`.
+            teacher: of a narrower network; it has a say on known cells alone.
 
         Returns:
             float32 scalar.
@@ -84,21 +108,26 @@ class MultiBranchLoss(nn.Module):
         Raises:
             ValueError: a known target is outside [0, 1].
         """
-        cells = self.cells(output.combined, targets)
+        cells = self.cells(output.combined, targets, teacher)
         if output.branch is not None and output.aggregated is not None:
-            cells = cells + self._weigh(self.cells(output.branch, targets), self.log_variance, self.frequency_weights)
+            cells = cells + self._weigh(self.cells(output.branch, targets, teacher), self.log_variance, self.frequency_weights)
             cells = cells + self._weigh(
-                self.cells(output.aggregated, targets),
+                self.cells(output.aggregated, targets, teacher),
                 self.log_variance_aggregated,
                 cells.new_tensor(AGGREGATED_WEIGHT),
             )
         total = torch.where(torch.isnan(targets), 0.0, cells).sum()
         return total / (count_known(targets) if known is None else known)
 
-    def cells(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def cells(self, logits: torch.Tensor, targets: torch.Tensor, teacher: Teacher | None = None) -> torch.Tensor:
         """The loss L of each cell, float32 [batch, labels], 0 where unknown."""
         cells = self.cell_loss(logits, targets)
-        return torch.lerp(cells, pairwise_cells(logits, targets), self.pairwise) if self.pairwise else cells
+        if self.pairwise:
+            cells = torch.lerp(cells, pairwise_cells(logits, targets), self.pairwise)
+        if teacher is None:
+            return cells
+        taught = torch.where(torch.isnan(targets), targets, torch.sigmoid(teacher.logits.float()))
+        return torch.lerp(cells, BCELoss()(logits, taught), teacher.share)
 
     def _weigh(self, cells: torch.Tensor, log_variance: nn.Parameter | None, static: torch.Tensor) -> torch.Tensor:
         if log_variance is not None:
@@ -122,4 +151,5 @@ def build_loss(config: LossConfig, weighting: Weighting, targets: torch.Tensor) 
         cell_loss = AsymmetricLoss(config.focus_positive, config.focus_negative, config.margin, weights)
     else:
         cell_loss = BCELoss(weights)
-    return MultiBranchLoss(torch.nansum(targets, dim=0), weighting, cell_loss, config.pairwise)
+    frequencies = torch.nan_to_num(torch.nanmean(targets, dim=0))
+    return MultiBranchLoss(frequencies, weighting, cell_loss, config.pairwise)

@@ -1,4 +1,4 @@
-"""Which networks of a stacked backbone a step trains, and what the narrower ones learn from."""
+"""Which networks of a stacked backbone a step trains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from cxr.config import StackedTraining
 
@@ -41,19 +40,3 @@ class Regime:
             return (self.heads[-1], *between, self.heads[0])
         weights = np.asarray(self.config.weights or [1.0] * len(self.heads))
         return (int(generator.choice(self.heads, p=weights / weights.sum())),)
-
-
-def distilled(targets: torch.Tensor, teacher: torch.Tensor, share: float) -> torch.Tensor:
-    """What a narrower network learns from: the labels and the widest network's probabilities, mixed.
-
-    Cross-entropy is linear in its target, so this is the mixture of the two losses, up to a constant.
-
-    Args:
-        targets: float [batch, labels] in [0, 1], NaN where unknown.
-        teacher: float [batch, labels], the logits of the widest network; no gradient goes to it.
-        share: of the teacher, in [0, 1].
-
-    Returns:
-        float32 [batch, labels] in [0, 1], NaN where the target is unknown.
-    """
-    return torch.lerp(targets.float(), torch.sigmoid(teacher.detach().float()), share)

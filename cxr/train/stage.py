@@ -28,8 +28,8 @@ from cxr.train.losses import build_loss
 from cxr.train.task import TrainingTask
 from cxr.train.validation import validate
 
-_WAITING = 0.2
-"""Share of the time spent waiting for images from which on the user is told how to shorten it."""
+_WAITING_SHARE, _WAITING_SECONDS = 0.2, 60.0
+"""Share of the time, and seconds, spent waiting for images from which on the user is told how to shorten it."""
 
 
 def check(config: TrainStage) -> None:
@@ -60,7 +60,7 @@ def run(config: TrainStage, context: StageContext) -> StageResult:
         epoch = len(training.history)
         tell = _tell(config, data, task, training, context)
         figures = train_epoch(config, data, task, epoch, training.running, tell)
-        figures |= validate(data, task, config.train.workers) | _head_figures(data.labels, task)
+        figures |= validate(data, task, config.train) | _head_figures(data.labels, task)
         if training.close_epoch(figures):
             _save_best(config, data, task, context, epoch + 1)
         _save(task, training, context)
@@ -104,9 +104,12 @@ def _build_task(config: TrainStage, data: Development, device: torch.device) -> 
 
 def _log_start(config: TrainStage, data: Development, context: StageContext, device: torch.device) -> None:
     widest = costs(config.model, config.size, len(data.labels.names))[-1]
-    values = config.model.model_dump(exclude={"weights"}) | config.train.model_dump()
+    training = config.train.model_dump(exclude={"stacked"})
+    if config.model.stacked is not None:
+        training["regime"] = config.train.stacked.model_dump()
     cost = {"parameters": widest.parameters, "gmacs": round(widest.gmacs, 3)}
-    context.run.params({**values, **cost, "seed": config.seed, "compute": device.type})
+    model = config.model.model_dump(exclude={"weights"})
+    context.run.params({**model, **training, **cost, "seed": config.seed, "compute": device.type})
     context.run.metrics({f"positives_an_epoch/{name}": count for name, count in data.positives().items()})
     for side, use in (("train", "training"), ("val", "validation")):
         log_dataset(context.run, f"manifest-{side}", use, data.manifest.where(side))
@@ -188,8 +191,10 @@ def _finish(config: TrainStage, data: Development, training: _Training, context:
 
 
 def _slow_input(training: _Training) -> tuple[str, ...]:
-    share = float(np.median([figures["time/input_share"] for figures in training.history]))
-    if share < _WAITING:
+    seconds = sum(figures["time/epoch_s"] for figures in training.history)
+    waited = sum(figures["time/input_share"] * figures["time/epoch_s"] for figures in training.history)
+    share = waited / max(seconds, 1e-9)
+    if share < _WAITING_SHARE or waited < _WAITING_SECONDS:
         return ()
     return (
         f"{share:.0%} of the training time went by waiting for images: raise train.workers, or have the store on a faster disk",

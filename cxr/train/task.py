@@ -23,8 +23,8 @@ from cxr.train.cells import BCELoss
 from cxr.train.clock import StepClock
 from cxr.train.ema import AveragedModel
 from cxr.train.groups import parameter_groups
-from cxr.train.losses import MultiBranchLoss, count_known
-from cxr.train.regime import Regime, distilled
+from cxr.train.losses import MultiBranchLoss, Teacher, count_known
+from cxr.train.regime import Regime
 from cxr.train.schedule import cosine_with_warmup
 
 
@@ -106,7 +106,7 @@ class TrainingTask:
         passes = self.regime.draw(self.steps)
         with _explained_memory():
             figures = self._gradients(batch, passes)
-        with self.clock.measure("optimiser"):
+        with self.clock.measure("optimiser"), _explained_memory():
             parts = merge(self.classifier, passes)
             blocks = {part.whole: part.block for part in parts.values()} | {own: own for own in self.loss.parameters()}
             total_norm = nn.utils.clip_grad_norm_(blocks.values(), self._config.clip_norm)
@@ -116,7 +116,7 @@ class TrainingTask:
                 block.grad = None
             self.loss.restrain()
             # after the step, so that a decay of 0 gives the model itself
-            self.average.update(self.classifier, {name: part.block for name, part in parts.items()})
+            self.average.update(self.classifier)
         self.steps += 1
         return StepResult(loss, objective, norm, rate)
 
@@ -143,11 +143,9 @@ class TrainingTask:
         for heads in passes:
             with self.clock.measure("forward"):
                 output = self._run(heads, batch.images)
-                if widest is None:
-                    widest, targets = output.combined.detach(), batch.targets
-                else:
-                    targets = distilled(batch.targets, widest, self._config.stacked.distillation)
-                objective = self.loss(output, targets, known)
+                teacher = None if widest is None else Teacher(widest, self._config.stacked.distillation)
+                objective = self.loss(output, batch.targets, known, teacher)
+                widest = output.combined.detach() if widest is None else widest
             with self.clock.measure("backward"):
                 objective.backward()
             objectives.append(objective.detach())
@@ -168,7 +166,8 @@ class TrainingTask:
         for what, number in zip(("loss", "loss", "gradient's norm"), numbers, strict=True):
             if not np.isfinite(number):
                 problem = f"the {what} is {number} at step {self.steps + 1}"
-                raise DataError(f"{problem}: lower train.learning_rate, or set train.precision=float32")
+                hint = ", or set train.precision=float32" if self._config.precision != "float32" else ""
+                raise DataError(f"{problem}: lower train.learning_rate{hint}")
         return numbers
 
     @torch.inference_mode()
@@ -180,9 +179,13 @@ class TrainingTask:
             heads: the number of attention heads; None for all.
 
         In float32 whatever the precision of training, as the model will be served: the best epoch is the best then too.
+
+        Raises:
+            DataError: the GPU's memory does not suffice.
         """
-        logits = self.average.model.at(heads)(images.to(self._device)).combined
-        return torch.sigmoid(logits.double()).cpu().numpy()
+        with _explained_memory():
+            logits = self.average.model.at(heads)(images.to(self._device)).combined
+            return torch.sigmoid(logits.double()).cpu().numpy()
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._config.precision == "float32":
@@ -221,11 +224,10 @@ class TrainingTask:
 
 
 def _split(batch: Batch, images: int | None) -> Iterator[Batch]:
-    """A batch in parts of so many images."""
-    size = images or len(batch.targets)
-    for start in range(0, len(batch.targets), size):
-        part = slice(start, start + size)
-        yield Batch(batch.images[part], batch.targets[part])
+    """A batch in parts of at most so many images, as even as can be: batch norm wants no part of one."""
+    parts = -(-len(batch.targets) // (images or len(batch.targets)))
+    for part in zip(batch.images.tensor_split(parts), batch.targets.tensor_split(parts), strict=True):
+        yield Batch(*part)
 
 
 @contextmanager
@@ -233,5 +235,5 @@ def _explained_memory() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        hint = "set train.micro_batch to half of train.batch_size, or lower, to compute a batch in parts with the same result"
+        hint = "set train.micro_batch to half of train.batch_size, or lower, to compute a batch in parts"
         raise DataError(f"the GPU's memory does not suffice: {hint}") from error

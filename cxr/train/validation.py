@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cxr.config import TrainConfig
 from cxr.data.dataset import load_batches
 from cxr.data.epoch import EpochBatches
 from cxr.evaluate.auroc import auroc
@@ -13,7 +14,7 @@ from cxr.train.task import TrainingTask
 _BATCH = 256
 
 
-def validate(data: Development, task: TrainingTask, workers: int) -> dict[str, float]:
+def validate(data: Development, task: TrainingTask, config: TrainConfig) -> dict[str, float]:
     """AUROC of the averaged model, per label and in the mean; of a stacked backbone the mean of its ends decides.
 
     Returns:
@@ -22,14 +23,15 @@ def validate(data: Development, task: TrainingTask, workers: int) -> dict[str, f
     """
     heads = task.classifier.heads
     if not heads:
-        return _validate_at(data, task, workers, None)
-    narrow, wide = (_validate_at(data, task, workers, k) for k in (heads[0], heads[-1]))
+        return _validate_at(data, task, config, None)
+    narrow, wide = (_validate_at(data, task, config, k) for k in (heads[0], heads[-1]))
     by_heads = {f"val/auroc_heads/{k}": end["val/auroc_macro"] for k, end in ((heads[0], narrow), (heads[-1], wide))}
     return {**wide, **by_heads, "val/auroc_macro": (narrow["val/auroc_macro"] + wide["val/auroc_macro"]) / 2}
 
 
-def _validate_at(data: Development, task: TrainingTask, workers: int, heads: int | None) -> dict[str, float]:
-    batches = load_batches(data.validation, EpochBatches(len(data.validation), _BATCH), workers)
+def _validate_at(data: Development, task: TrainingTask, config: TrainConfig, heads: int | None) -> dict[str, float]:
+    size = min(_BATCH, config.micro_batch or _BATCH)
+    batches = load_batches(data.validation, EpochBatches(len(data.validation), size), config.workers)
     scores = np.concatenate([task.predict(batch.images, heads) for batch in batches])
     values = {name: auroc(data.truth[:, j], scores[:, j]) for j, name in enumerate(data.labels.names)}
     defined = {name: value for name, value in values.items() if isinstance(value, float)}

@@ -194,3 +194,40 @@ def test_what_is_neither_tokens_nor_one_feature_map_is_refused(features: Any, vi
     backbone.model.forward_features = lambda _: features
     with pytest.raises(ValueError, match="neither tokens nor one feature map"):
         backbone(torch.zeros(1, 1, 32, 32))
+
+
+def test_weights_that_have_no_place_are_refused(tmp_path: Path, vit_options: dict[str, Any]) -> None:
+    path = tmp_path / "weights.safetensors"
+    _colour_weights(path, {**vit_options, "depth": 3})
+    with pytest.raises(ConfigError, match=r"12 weights have no place in vit_tiny_patch16_224, like blocks\.2"):
+        Backbone("vit_tiny_patch16_224", 32, vit_options, path)
+    _colour_weights(path, {**vit_options, "init_values": 0.1})
+    with pytest.raises(ConfigError, match=r"4 weights have no place in vit_tiny_patch16_224, like blocks\.0\.ls1\.gamma"):
+        Backbone("vit_tiny_patch16_224", 32, vit_options, path)
+
+
+def test_weights_without_the_statistics_of_batch_norm_are_refused(tmp_path: Path) -> None:
+    state = timm.create_model("resnet10t").state_dict()
+    save_file({name: value for name, value in state.items() if "running" not in name}, tmp_path / "cut.safetensors")
+    with pytest.raises(ConfigError, match=r"weights of resnet10t are missing, like conv1\.1\.running_mean"):
+        Backbone("resnet10t", 32, {}, tmp_path / "cut.safetensors")
+
+
+def test_a_swin_file_with_its_classifier_and_computed_tables_is_taken(tmp_path: Path) -> None:
+    model = timm.create_model("swin_tiny_patch4_window7_224", img_size=32, **SWIN)
+    state = model.state_dict() | {"layers.0.blocks.0.attn.relative_position_index": torch.zeros(16, 16)}
+    save_file(state, tmp_path / "swin.safetensors")
+    backbone = Backbone("swin_tiny_patch4_window7_224", 32, SWIN, tmp_path / "swin.safetensors")
+    assert torch.equal(backbone.model.layers[0].blocks[0].attn.qkv.weight, model.layers[0].blocks[0].attn.qkv.weight)
+
+
+def test_a_model_of_cxr_is_not_taken_for_one_of_timm(tmp_path: Path, vit_options: dict[str, Any]) -> None:
+    save_file({"backbone.model.cls_token": torch.zeros(1, 1, 32)}, tmp_path / "model.safetensors")
+    with pytest.raises(ConfigError, match="a model of cxr, where the weights of a timm model are sought"):
+        Backbone("vit_tiny_patch16_224", 32, vit_options, tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("options", [{"norm_layer": "foo"}, {"patch_size": 0}, {"num_heads": 0}])
+def test_options_that_timm_stumbles_over_are_refused_in_words(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"model\.backbone: vit_tiny_patch16_224 at 32 pixels with"):
+        Backbone("vit_tiny_patch16_224", 32, options)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
+from cxr.config import LossConfig
 from cxr.model.head import HeadOutput
 from cxr.train.cells import BCELoss
-from cxr.train.losses import MultiBranchLoss
+from cxr.train.losses import MultiBranchLoss, Teacher, build_loss
 
 NAN = torch.nan
 WEIGHTINGS = pytest.mark.parametrize("weighting", ["learned", "static", "uniform"])
@@ -153,9 +154,51 @@ def test_the_weights_told_are_those_applied() -> None:
     assert with_branch - loss(branch, targets).item() == pytest.approx((loss.branch_weights() * cells).mean().item(), rel=1e-4)
 
 
-def test_static_weights_stand_a_label_without_positives() -> None:
-    weights = MultiBranchLoss(torch.tensor([0.0, 5.0]), "static").branch_weights()
-    assert weights.tolist() == pytest.approx([1, 0.2])
+def test_static_weights_are_inverse_frequencies_and_stand_a_label_without_positives() -> None:
+    weights = MultiBranchLoss(torch.tensor([0.0, 0.5, 0.1]), "static").branch_weights()
+    assert weights.tolist() == pytest.approx([1, 0.2, 1])
+    assert MultiBranchLoss(torch.zeros(2), "static").branch_weights().tolist() == [1, 1]
+
+
+def test_frequencies_are_shares_of_what_is_known() -> None:
+    targets = torch.full((8, 2), torch.nan)
+    targets[:, 0] = torch.tensor([1.0, 0, 0, 0, 0, 0, 0, 0])
+    targets[:4, 1] = torch.tensor([1.0, 0, 0, 0])
+    assert build_loss(LossConfig(), "static", targets).branch_weights().tolist() == pytest.approx([1, 0.5])
+
+
+TEACHER = torch.tensor([[2.0, -1.0, 0.3], [0.0, -4.0, 1.0]])
+LABELS = torch.tensor([[1.0, 0.0, torch.nan], [0.3, torch.nan, 0.0]])
+
+
+def _slope(loss: MultiBranchLoss, teacher: Teacher | None, labels: torch.Tensor = LABELS) -> torch.Tensor:
+    logits = torch.full((2, 3), 0.7, requires_grad=True)
+    loss.cells(logits, labels, teacher).sum().backward()
+    assert logits.grad is not None
+    return logits.grad
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("kind", ["bce", "focal", "asymmetric"])
+def test_with_a_teacher_the_loss_is_a_mixture_with_cross_entropy(kind: str, share: float) -> None:
+    loss = build_loss(LossConfig(kind=kind), "uniform", torch.rand(4, 3).round())
+    known = ~LABELS.isnan()
+    taught = torch.where(known, torch.sigmoid(torch.tensor(0.7)) - torch.sigmoid(TEACHER), 0.0)
+    expected = (1 - share) * _slope(loss, None) + share * taught
+    assert torch.allclose(_slope(loss, Teacher(TEACHER, share)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["bce", "focal", "asymmetric"])
+def test_what_is_learned_from_the_teacher_alone_is_its_probability(kind: str) -> None:
+    loss = build_loss(LossConfig(kind=kind), "uniform", torch.rand(4, 3).round())
+    cells = loss.cells(TEACHER.clone().requires_grad_(), torch.ones(2, 3), Teacher(TEACHER, 1.0))
+    nearby = [loss.cells(TEACHER + step, torch.ones(2, 3), Teacher(TEACHER, 1.0)) for step in (-0.1, 0.1)]
+    assert all((other > cells).all() for other in nearby)
+
+
+def test_a_teacher_has_no_say_where_the_label_is_unknown() -> None:
+    loss = build_loss(LossConfig(), "uniform", torch.rand(4, 3).round())
+    assert not _slope(loss, Teacher(TEACHER, 1.0))[LABELS.isnan()].any()
 
 
 def test_a_log_variance_at_its_bound_still_has_a_gradient() -> None:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cxr.config import StackedTraining
-from cxr.train.cells import BCELoss
-from cxr.train.regime import Regime, distilled
+from cxr.train.regime import Regime
 
 HEADS = tuple(range(3, 13))
 UNIFORM = StackedTraining(regime="uniform")
@@ -77,11 +76,6 @@ def test_weights_are_respected_in_proportion() -> None:
     assert stats.chisquare([counts[(heads,)] for heads in HEADS], expected).pvalue > 0.001
 
 
-def test_a_weight_of_zero_is_never_drawn() -> None:
-    counts = _counts(Regime(_weighted(0, 1, 0, 5, 0), (3, 4, 5, 6, 7), 0))
-    assert set(counts) == {(4,), (6,)}
-
-
 def test_the_sandwich_has_the_widest_first_the_narrowest_last_and_one_strictly_between() -> None:
     counts = _counts(Regime(StackedTraining(), HEADS, 0))
     assert {(draw[0], draw[-1], len(draw)) for draw in counts} == {(12, 3, 3)}
@@ -108,57 +102,3 @@ def test_the_sandwich_of_two_has_nothing_between() -> None:
 @pytest.mark.parametrize("config", [UNIFORM, StackedTraining()], ids=["uniform", "sandwich"])
 def test_without_a_choice_a_step_trains_what_there_is(config: StackedTraining) -> None:
     assert Regime(config, (), 0).draw(5) == (None,)
-
-
-def _targets() -> torch.Tensor:
-    return torch.tensor([[0.0, 1.0, torch.nan], [1.0, 0.25, 0.0]])
-
-
-TEACHER = torch.tensor([[-2.0, 3.0, 1.0], [0.5, -30.0, 40.0]])
-
-
-def test_what_is_unknown_stays_unknown() -> None:
-    for share in (0.0, 0.3, 1.0):
-        assert torch.equal(distilled(_targets(), TEACHER, share).isnan(), _targets().isnan())
-
-
-def test_without_a_share_the_labels_are_the_target() -> None:
-    assert torch.equal(distilled(_targets(), TEACHER, 0.0).nan_to_num(9), _targets().nan_to_num(9))
-
-
-def test_with_the_whole_share_the_teachers_probabilities_are_the_target() -> None:
-    known = ~_targets().isnan()
-    assert torch.equal(distilled(_targets(), TEACHER, 1.0)[known], torch.sigmoid(TEACHER)[known])
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_the_loss_is_the_mixture_of_the_two_losses_up_to_a_constant(share: float) -> None:
-    known = ~_targets().isnan()
-
-    def gradient(targets: torch.Tensor) -> torch.Tensor:
-        logits = torch.full((2, 3), 0.7, requires_grad=True)
-        BCELoss()(logits, targets).sum().backward()
-        assert logits.grad is not None
-        return logits.grad
-
-    mixture = (1 - share) * gradient(_targets()) + share * gradient(torch.sigmoid(TEACHER)) * known
-    assert torch.allclose(gradient(distilled(_targets(), TEACHER, share)), mixture, atol=1e-6)
-
-
-def test_no_gradient_goes_to_the_teacher() -> None:
-    teacher = TEACHER.clone().requires_grad_()
-    assert not distilled(_targets(), teacher, 0.5).requires_grad
-
-
-@given(
-    st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1, width=32)),
-    st.floats(-200, 200, width=32),
-    st.floats(0, 1),
-)
-def test_what_is_learned_from_is_a_probability(target: float, logit: float, share: float) -> None:
-    mixed = distilled(torch.tensor([[target]]), torch.tensor([[logit]]), share)
-    assert 0 <= mixed.item() <= 1
-
-
-def test_a_teacher_in_another_precision_gives_float32() -> None:
-    assert distilled(_targets().double(), TEACHER.bfloat16(), 0.5).dtype == torch.float32

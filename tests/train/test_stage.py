@@ -311,6 +311,7 @@ def test_a_training_that_waits_for_images_says_so(
         return slow(dataset, places)
 
     monkeypatch.setattr(RadiographDataset, "__getitem__", wait)
+    monkeypatch.setattr(stage, "_WAITING_SECONDS", 0.5)
     result = stage.run(stage_config(epochs=1), _context(tmp_path / "train", inputs, run))
     assert "of the training time went by waiting for images: raise train.workers" in result.warnings[0]
 
