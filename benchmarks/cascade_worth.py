@@ -12,14 +12,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from phantom_training import Cohort
-from stacked_regimes import COHORT, MODEL, PIPELINE
+from stacked_regimes import PIPELINE, STACKED
+from trainings import Cohort
 
 from cxr.definition import load_config
+from cxr.evaluate.auroc import mean_auroc
 from cxr.evaluate.undefined import as_float
 from cxr.model.cost import costs
 from cxr.predict.cascade import fit_cascade, goes_on, mixed
-from cxr.predict.mean_auroc import mean_auroc
 
 TOLERANCES = (0.002, 0.01, 0.03)
 
@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--heads", type=int, nargs=2, default=[3, 12])
     given = parser.parse_args()
-    config = load_config(PIPELINE, [*COHORT, *MODEL])
-    cohort = Cohort(PIPELINE, given.folder / "cohort" / config.name)
+    config = load_config(PIPELINE, STACKED)
+    cohort = Cohort(PIPELINE, STACKED, given.folder / "cohort" / config.name, given.folder)
     gmacs = {cost.heads: cost.gmacs for cost in costs(config.model, config.ingest.size, labels=7)}
     low, high = given.heads
     for seed in given.seeds:

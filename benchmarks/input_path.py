@@ -31,8 +31,8 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from cxr.config import AugmentConfig
 from cxr.config_sources import PhantomSource
+from cxr.config_training import AugmentConfig
 from cxr.data.augment import Augmentation
 from cxr.data.dataset import RadiographDataset, load_batches
 from cxr.data.draws import draw

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.model.classifier import Classifier
 from cxr.model.stacked import StackedClassifier
 from cxr.train.adamw import PartAdamW

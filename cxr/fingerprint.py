@@ -20,6 +20,9 @@ _PACKAGE = Path(__file__).parent
 _NOT_CODE = {
     "cxr",
     "cxr.config",
+    "cxr.config_evaluate",
+    "cxr.config_model",
+    "cxr.config_training",
     "cxr.config_paths",
     "cxr.config_sources",
     "cxr.section",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxr import fingerprint
-from cxr.config import TrainConfig
+from cxr.config_training import TrainConfig
 from cxr.fingerprint import code_digests, config_digests, digest_folder, digest_json
 from cxr.stages import STAGES
 
@@ -65,7 +65,7 @@ def test_template_beside_a_module_is_code(package, tmp_path):
 
 
 def test_place_of_a_file_is_no_part_but_its_content_is(tmp_path):
-    from cxr.config import ModelConfig
+    from cxr.config_model import ModelConfig
 
     first, second, other = (tmp_path / name for name in ("a", "b", "c"))
     first.write_bytes(b"same")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cxr.config import AugmentConfig
+from cxr.config_training import AugmentConfig
 from cxr.data.draws import draw
 from cxr.data.geometry import affine_matrices
 from cxr.data.photometry import change, curves, noise_levels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cxr.config import AugmentConfig
+from cxr.config_training import AugmentConfig
 from cxr.data.draws import Draws
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cxr.config import AugmentConfig
+from cxr.config_training import AugmentConfig
 from cxr.data.draws import Draws
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cxr.config import SamplingConfig
+from cxr.config_training import SamplingConfig
 
 _POSITIVE = 0.5  # the least target of a positive; soft targets below it, and unknown cells, are not
 

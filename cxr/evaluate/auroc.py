@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cxr.evaluate.undefined import Undefined
+from cxr.evaluate.undefined import Undefined, mean_defined
 
 
 def auroc(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:
@@ -21,6 +21,19 @@ def auroc(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> fl
     """
     known = ~np.isnan(truth)
     return undefined_because(truth) or float(roc_auc_score(truth[known] == 1, scores[known]))
+
+
+def mean_auroc(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:
+    """Unweighted mean of the AUROC of the labels that have one.
+
+    Args:
+        truth: float32 [images, labels], each 0, 1 or NaN (left out).
+        scores: float64 [images, labels], any finite values.
+
+    Returns:
+        A value in [0, 1]; undefined where no label has both positives and negatives.
+    """
+    return mean_defined(auroc(of_label, scores[:, j]) for j, of_label in enumerate(truth.T))
 
 
 def average_precision(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:

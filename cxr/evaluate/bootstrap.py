@@ -7,9 +7,9 @@ shared by all labels, so that figures over several labels, such as their mean, c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,20 @@ from cxr.evaluate.undefined import Undefined
 
 _BLOCK_CELLS = 2**19
 """Patients times resamples held at once: 4 MiB of float64, near the size of a cache."""
+
+
+class Figure(Protocol):
+    """A figure that can be taken on resamples of the patients."""
+
+    def __call__(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The figure on each resample.
+
+        Args:
+            counts: float64 [patients, resamples], how often each patient was drawn.
+
+        Returns:
+            float64 [resamples]; NaN where the figure is undefined.
+        """
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,16 @@ def patient_counts(patients: int, resamples: int, seed: int) -> Iterator[npt.NDA
         yield np.bincount(cell.ravel(), minlength=patients * width).reshape(patients, width).astype(np.float64)
 
 
+def resample(figures: Sequence[Figure], patients: int, resamples: int, seed: int) -> npt.NDArray[np.float64]:
+    """Several figures on the same resamples of the patients, so that any two of them are paired.
+
+    Returns:
+        float64 [resamples, figures]; NaN where a figure is undefined.
+    """
+    blocks = patient_counts(patients, resamples, seed)
+    return np.concatenate([np.stack([figure(counts) for figure in figures], axis=1) for counts in blocks])
+
+
 def resampled_aurocs(cells: Cells, resamples: int, seed: int) -> npt.NDArray[np.float64]:
     """AUROC of every label on every resample of the patients.
 
@@ -63,11 +87,7 @@ def resampled_aurocs(cells: Cells, resamples: int, seed: int) -> npt.NDArray[np.
         float64 [resamples, labels] in [0, 1]; NaN where the resample failed: no positive or no negative of the label.
     """
     binned = [_bin_label(cells, label) for label in range(len(cells.label_names))]
-    blocks = [
-        np.stack([label.aurocs(counts) for label in binned], axis=1)
-        for counts in patient_counts(cells.patient_count, resamples, seed)
-    ]
-    return np.concatenate(blocks)
+    return resample([label.aurocs for label in binned], cells.patient_count, resamples, seed)
 
 
 def percentile_interval(samples: npt.NDArray[np.float64], confidence: float) -> BootstrapInterval:

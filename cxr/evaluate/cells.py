@@ -44,6 +44,12 @@ class Cells:
         """Patients that the images are of."""
         return int(self.patients.max()) + 1
 
+    def where(self, rows: npt.NDArray[np.bool_]) -> Cells:
+        """The images in `rows`, bool [images], at least one; their patients are numbered anew, in the same order."""
+        _, patients = np.unique(self.patients[rows], return_inverse=True)
+        truth, scores, uncertain = self.truth[rows], self.scores[rows], self.uncertain[rows]
+        return Cells(self.label_names, truth, scores, uncertain, patients.astype(np.int64))
+
     def known(self, label: int) -> npt.NDArray[np.bool_]:
         """bool [images]: whether the image is evaluated for the label at this position."""
         return ~np.isnan(self.truth[:, label])

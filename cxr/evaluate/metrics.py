@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxr.config import EvaluateConfig
+from cxr.config_evaluate import EvaluateConfig
 from cxr.evaluate.auroc import auroc, average_precision
 from cxr.evaluate.bootstrap import BootstrapInterval, percentile_interval, resampled_aurocs
 from cxr.evaluate.cells import Cells, align

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,12 @@ class Undefined:
     def __post_init__(self) -> None:
         if not self.reason:
             raise ValueError("an undefined figure needs a reason")
+
+
+def mean_defined(figures: Iterable[float | Undefined]) -> float | Undefined:
+    """The unweighted mean of the figures that exist; undefined where none does."""
+    defined = [figure for figure in figures if not isinstance(figure, Undefined)]
+    return float(np.mean(defined)) if defined else Undefined("no label has both positive and negative images")
 
 
 def as_float(figure: float | Undefined) -> float:

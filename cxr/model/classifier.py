@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from cxr.config import HeadConfig, ModelConfig
+from cxr.config_model import HeadConfig, ModelConfig
 from cxr.model.backbone import Backbone
 from cxr.model.head import Branches, HeadOutput, MultiBranchHead
 from cxr.model.weights import initial_weights

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cxr.config import ModelConfig
-from cxr.model.stacked import build_classifier
+from cxr.config_model import ModelConfig
+from cxr.model.build import build_classifier
 from cxr.model.weights import FROM_SCRATCH
 
 

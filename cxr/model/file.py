@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from cxr.config import ModelConfig
+from cxr.config_model import ModelConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import LabelSet
+from cxr.model.build import build_classifier
 from cxr.model.classifier import Classifier
-from cxr.model.stacked import build_classifier
 
 FORMAT = 1
 _KEY = "cxr.model"

@@ -9,19 +9,19 @@ each k.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from cxr.config import ModelConfig
+from cxr.config_model import ModelConfig
 from cxr.errors import ConfigError
 from cxr.model.classifier import Classifier, Part, build_head
-from cxr.model.leading import leading, share, shares
+from cxr.model.leading import share, shares
 from cxr.model.stacked_layers import stack_heads
-from cxr.model.weights import FROM_SCRATCH, first_line, initial_weights, read_weights
+from cxr.model.weights import FROM_SCRATCH, initial_weights, read_weights
 
 
 class StackedClassifier(Classifier):
@@ -121,7 +121,7 @@ class StackedClassifier(Classifier):
     def _heads_of(self, start: Path) -> int:
         """The number of attention heads of the transformer whose weights a file has."""
         norms = (tensor.shape[0] for name, tensor in read_weights(start).items() if name.endswith("blocks.0.norm1.weight"))
-        width = next(norms, 0)
+        width = next(norms, self.backbone.width)
         heads = width // self._head_width
         if not 0 < heads <= self._widest or width % self._head_width:
             widths = f"a multiple of {self._head_width} up to {self._widest * self._head_width}"
@@ -131,56 +131,3 @@ class StackedClassifier(Classifier):
     def __getstate__(self) -> dict[str, Any]:
         """Without the views, which a copy makes of its own weights."""
         return {**self.__dict__, "_networks": {}}
-
-
-def build_classifier(config: ModelConfig, size: int, labels: int) -> Classifier:
-    """The classifier of a configuration, stacked or not.
-
-    Raises:
-        ConfigError: as `Classifier` and `StackedClassifier`.
-    """
-    return (Classifier if config.stacked is None else StackedClassifier)(config, size, labels)
-
-
-def check_model(config: ModelConfig, size: int) -> None:
-    """Build a classifier and try it on two black images, to refuse early what would fail in training.
-
-    Raises:
-        ConfigError: as `build_classifier`, or the backbone cannot take images of this size.
-    """
-    classifier = build_classifier(config, size, labels=1).eval()
-    try:
-        with torch.inference_mode():
-            for heads in classifier.heads or (None,):
-                classifier.at(heads)(torch.zeros(2, size, size, dtype=torch.uint8))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        problem = first_line(error)
-        raise ConfigError(f"model.backbone: {config.backbone} cannot take images of {size} pixels: {problem}") from error
-
-
-def merge(classifier: Classifier, passes: Iterable[int | None]) -> dict[str, Part]:
-    """The parts that several passes of one step used, with their gradients added up.
-
-    Args:
-        classifier: whose networks were run backward.
-        passes: numbers of attention heads, the widest first.
-
-    Returns:
-        The widest part used of each parameter; its gradient holds those of the narrower ones.
-    """
-    merged: dict[str, Part] = {}
-    for heads in passes:
-        for name, part in classifier.parts(heads).items():
-            first = merged.setdefault(name, part)
-            if first is not part:
-                _add_gradient(first.block, part.block)
-    return merged
-
-
-def _add_gradient(wide: nn.Parameter, narrow: nn.Parameter) -> None:
-    if narrow.grad is None:
-        return
-    if wide.grad is None:
-        wide.grad = torch.zeros_like(wide, memory_format=torch.contiguous_format)
-    leading(wide.grad, narrow.shape).add_(narrow.grad)
-    narrow.grad = None

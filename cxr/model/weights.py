@@ -11,7 +11,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 
-from cxr.config import ModelConfig
+from cxr.config_model import ModelConfig
 from cxr.errors import ConfigError
 from cxr.model.timm_gate import timm
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from cxr.errors import DataError
+from cxr.evaluate.auroc import mean_auroc
 from cxr.evaluate.undefined import Undefined
-from cxr.predict.mean_auroc import mean_auroc
 from cxr.predict.uncertainty import RULES, Reference, Rule, Scores, references, uncertainty
 
 _SHARES = tuple(percent / 100 for percent in range(0, 101, 5))

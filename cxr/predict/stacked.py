@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr.config import CascadeConfig, PredictConfig
+from cxr.evaluate.auroc import mean_auroc
 from cxr.evaluate.undefined import as_float
 from cxr.manifest import Manifest
 from cxr.model.cost import costs
 from cxr.predict import widths
 from cxr.predict.batches import Batches, Rows, score_by_cascade
 from cxr.predict.cascade import FittedCascade, fit_cascade, goes_on, mixed
-from cxr.predict.mean_auroc import mean_auroc
 from cxr.predict.predictor import Predictor
 from cxr.stage import StageContext
 

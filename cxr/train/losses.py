@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
-from cxr.config import LossConfig
+from cxr.config_training import LossConfig
 from cxr.model.head import HeadOutput
 from cxr.train.cells import AsymmetricLoss, BCELoss, CellLoss, FocalLoss, class_weights
 from cxr.train.pairwise import pairwise_cells

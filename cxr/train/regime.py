@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr.config import StackedTraining
+from cxr.config_training import StackedTraining
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from cxr.config import TrainStage
 from cxr.data.augment import check_sides
 from cxr.device import choose_device
 from cxr.labels.label_set import LabelSet, read_label_set
+from cxr.model.build import build_classifier, check_model
 from cxr.model.cost import costs
 from cxr.model.file import ModelCard, save_model
-from cxr.model.stacked import build_classifier, check_model
 from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
 from cxr.stage import StageContext, StageResult

@@ -12,16 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from cxr.config import TrainConfig
+from cxr.config_training import TrainConfig
 from cxr.data.dataset import Batch
 from cxr.errors import DataError
 from cxr.model.classifier import Classifier
 from cxr.model.head import HeadOutput
-from cxr.model.stacked import merge
 from cxr.train.adamw import PartAdamW
 from cxr.train.cells import BCELoss
 from cxr.train.clock import StepClock
 from cxr.train.ema import AveragedModel
+from cxr.train.gradients import merge
 from cxr.train.groups import parameter_groups
 from cxr.train.losses import MultiBranchLoss, Teacher, count_known
 from cxr.train.regime import Regime

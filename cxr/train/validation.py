@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cxr.config import TrainConfig
+from cxr.config_training import TrainConfig
 from cxr.data.dataset import load_batches
 from cxr.data.epoch import EpochBatches
 from cxr.evaluate.auroc import auroc
+from cxr.evaluate.undefined import Undefined, as_float, mean_defined
 from cxr.train.development import Development
 from cxr.train.task import TrainingTask
 
@@ -34,6 +35,5 @@ def _validate_at(data: Development, task: TrainingTask, config: TrainConfig, hea
     batches = load_batches(data.validation, EpochBatches(len(data.validation), size), config.workers)
     scores = np.concatenate([task.predict(batch.images, heads) for batch in batches])
     values = {name: auroc(data.truth[:, j], scores[:, j]) for j, name in enumerate(data.labels.names)}
-    defined = {name: value for name, value in values.items() if isinstance(value, float)}
-    figures = {f"val/auroc/{name}": value for name, value in defined.items()}
-    return {**figures, "val/auroc_macro": float(np.mean(list(defined.values())))}
+    figures = {f"val/auroc/{name}": value for name, value in values.items() if not isinstance(value, Undefined)}
+    return {**figures, "val/auroc_macro": as_float(mean_defined(values.values()))}

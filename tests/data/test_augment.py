@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.config import AugmentConfig
+from cxr.config_training import AugmentConfig
 from cxr.data.augment import Augmentation, check_sides
 from cxr.data.streams import EpochStreams
 from cxr.errors import ConfigError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr.config import AugmentConfig
+from cxr.config_training import AugmentConfig
 from cxr.data.augment import Augmentation
 from cxr.data.dataset import Batch, RadiographDataset, load_batches
 from cxr.data.epoch import EpochBatches, Places

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from albumentations.augmentations.geometric.functional import create_affine_transformation_matrix
 
-from cxr.config import AugmentConfig
+from cxr.config_training import AugmentConfig
 from cxr.data.draws import Draws
 from cxr.data.geometry import affine_matrices
 

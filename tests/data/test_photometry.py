@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cxr.config import AugmentConfig
+from cxr.config_training import AugmentConfig
 from cxr.data.draws import Draws
 from cxr.data.photometry import change, curves, noise_levels
 

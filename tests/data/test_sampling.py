@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.config import SamplingConfig
+from cxr.config_training import SamplingConfig
 from cxr.data.sampling import Sampling, expected_positives, label_sampling
 
 NAN = np.nan

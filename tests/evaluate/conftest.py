@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from cxr.config import EvaluateConfig
+from cxr.config_evaluate import EvaluateConfig
 from cxr.labels.label_set import Label, LabelSet
 from cxr.labels.values import NEGATIVE, POSITIVE, UNCERTAIN, UNKNOWN
 from cxr.manifest import label_column

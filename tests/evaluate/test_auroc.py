@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxr.evaluate.auroc import auroc, average_precision
+from cxr.evaluate.auroc import auroc, average_precision, mean_auroc
 from cxr.evaluate.undefined import Undefined, as_float
 
 NAN = np.nan
@@ -50,3 +50,16 @@ def test_no_undefined_without_a_reason():
         Undefined("")
     assert np.isnan(as_float(Undefined("no positives")))
     assert as_float(0.25) == 0.25
+
+
+def test_it_is_the_mean_over_the_labels_that_have_both_positives_and_negatives() -> None:
+    truth = np.array([[1, 1, 1], [0, 1, NAN], [1, 1, 0], [0, 1, NAN]], np.float32)
+    scores = np.array([[0.9, 0.1, 0.2], [0.5, 0.2, 0.9], [0.4, 0.3, 0.7], [0.1, 0.4, 0.9]])
+    # 3 of the 4 pairs of the first label are in order, the second has no negative, the one pair of the third is not
+    assert mean_auroc(truth, scores) == (0.75 + 0.0) / 2
+
+
+def test_it_is_undefined_in_words_where_no_label_has_both() -> None:
+    value = mean_auroc(np.array([[1.0, 0.0], [NAN, 0.0]], np.float32), np.full((2, 2), 0.5))
+    assert isinstance(value, Undefined)
+    assert "both positive and negative" in value.reason

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
+from cxr.model.build import build_classifier
 from cxr.model.classifier import Classifier, build_head
-from cxr.model.stacked import build_classifier
 
 LABELS = 4
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.model.classifier import Classifier
 from cxr.model.cost import Cost, costs, gmacs
 from cxr.model.timm_gate import timm

@@ -10,12 +10,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import Label, LabelSet
+from cxr.model.build import build_classifier
 from cxr.model.classifier import Classifier
 from cxr.model.file import ModelCard, Preprocessing, load_model, read_card, save_model
-from cxr.model.stacked import build_classifier
 from cxr.predict.predictor import Predictor
 
 CPU = torch.device("cpu")

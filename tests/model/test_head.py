@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.config import HeadConfig, ModelConfig
+from cxr.config_model import HeadConfig, ModelConfig
 from cxr.model.backbone import Features
 from cxr.model.classifier import Classifier
 from cxr.model.head import Branches, HeadOutput, MultiBranchHead

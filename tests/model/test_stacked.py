@@ -12,14 +12,16 @@ import torch
 from safetensors.torch import save_file
 from torch.func import functional_call
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.errors import ConfigError
 from cxr.model.backbone import Backbone, Features
+from cxr.model.build import build_classifier, check_model
 from cxr.model.classifier import Classifier
 from cxr.model.head import MultiBranchHead
 from cxr.model.leading import leading
-from cxr.model.stacked import StackedClassifier, build_classifier, check_model, merge
+from cxr.model.stacked import StackedClassifier
 from cxr.model.timm_gate import timm
+from cxr.train.gradients import merge
 
 HEAD_WIDTH, WIDEST, LABELS, SIZE, HIDDEN = 8, 12, 4, 32, 8
 EVERY = range(3, 13)
@@ -245,7 +247,9 @@ def test_weights_of_a_width_that_does_not_fit_are_refused(tmp_path: Path, width:
 def test_weights_of_another_kind_of_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"conv1.weight": torch.zeros(4, 4)}, path)
-    with pytest.raises(ConfigError, match=r"model\.weights: .*weights\.safetensors: a transformer of width 0 does not fit"):
+    with pytest.raises(
+        ConfigError, match=r"model\.weights: .*: 30 weights of vit_tiny_patch16_224 are missing, like cls_token"
+    ):
         StackedClassifier(_config(weights=path), SIZE, LABELS)
 
 

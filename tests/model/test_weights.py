@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from cxr.config import ModelConfig
+from cxr.config_model import ModelConfig
 from cxr.errors import ConfigError
 from cxr.model.weights import FROM_SCRATCH, fetch, first_line, initial_weights, read_weights
 

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
 from cxr.labels.label_set import Label, LabelSet
 from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
+from cxr.model.build import build_classifier
 from cxr.model.file import ModelCard, save_model
 from cxr.model.file import Preprocessing as ModelPreprocessing
-from cxr.model.stacked import build_classifier
 from cxr.split.frozen import write_split
 from cxr.split.split import Split
 

@@ -12,13 +12,13 @@ import torch
 
 from cxr.config import CascadeConfig, PredictConfig, PredictStage
 from cxr.errors import DataError
+from cxr.evaluate.auroc import mean_auroc
 from cxr.evaluate.undefined import as_float
 from cxr.ingest.store import ImageStore
 from cxr.manifest import Manifest, label_column, read_manifest
 from cxr.model.cost import costs
 from cxr.predict import stage
 from cxr.predict.cascade import Cascade, goes_on
-from cxr.predict.mean_auroc import mean_auroc
 from cxr.predict.predictor import Predictor
 from cxr.predictions import Predictions, read_predictions
 from cxr.stage import StageContext, StageResult

@@ -13,7 +13,9 @@ import pytest
 import torch
 import yaml
 
-from cxr.config import AugmentConfig, HeadConfig, ModelConfig, TrainConfig, TrainStage
+from cxr.config import TrainStage
+from cxr.config_model import HeadConfig, ModelConfig
+from cxr.config_training import AugmentConfig, TrainConfig
 from cxr.data.dataset import Batch
 from cxr.ingest.store import Preprocessing, describe_store, write_shard
 from cxr.manifest import TEXT_COLUMNS, Manifest, label_column

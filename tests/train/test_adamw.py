@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.model.leading import leading
 from cxr.model.stacked import StackedClassifier
 from cxr.train.adamw import PartAdamW

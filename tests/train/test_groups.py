@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from cxr.config import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
+from cxr.model.build import build_classifier
 from cxr.model.classifier import Classifier
-from cxr.model.stacked import build_classifier
 from cxr.train.groups import parameter_groups
 from cxr.train.losses import MultiBranchLoss
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from cxr.config import LossConfig
+from cxr.config_training import LossConfig
 from cxr.model.head import HeadOutput
 from cxr.train.cells import BCELoss
 from cxr.train.losses import MultiBranchLoss, Teacher, build_loss

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cxr.config import StackedTraining
+from cxr.config_training import StackedTraining
 from cxr.train.regime import Regime
 
 HEADS = tuple(range(3, 13))

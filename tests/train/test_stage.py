@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cxr.config import AugmentConfig, TrainStage
+from cxr.config import TrainStage
+from cxr.config_training import AugmentConfig
 from cxr.data.dataset import RadiographDataset
 from cxr.errors import ConfigError, DataError
 from cxr.evaluate.auroc import auroc

@@ -9,15 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.config import HeadConfig, LossConfig, ModelConfig, StackedConfig, StackedTraining, TrainConfig
+from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
+from cxr.config_training import LossConfig, StackedTraining, TrainConfig
 from cxr.data.dataset import Batch
 from cxr.errors import DataError
 from cxr.model.backbone import Features
+from cxr.model.build import build_classifier
 from cxr.model.classifier import Classifier
 from cxr.model.head import MultiBranchHead
 from cxr.model.leading import leading
-from cxr.model.stacked import StackedClassifier, build_classifier, merge
+from cxr.model.stacked import StackedClassifier
 from cxr.train.adamw import PartAdamW
+from cxr.train.gradients import merge
 from cxr.train.groups import parameter_groups
 from cxr.train.losses import MultiBranchLoss, build_loss
 from cxr.train.schedule import cosine_with_warmup
