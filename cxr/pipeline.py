@@ -10,8 +10,9 @@ from pathlib import Path
 from cxr.config import PipelineConfig
 from cxr.errors import CxrError
 from cxr.fingerprint import code_digests, config_digests
+from cxr.ranks import Crew
 from cxr.record import Fingerprint, StageRecord, read_pipeline_run
-from cxr.session import Observer, Session, locked
+from cxr.session import Observer, Session, locked, run_beside
 from cxr.stages import Stage, stages_of
 from cxr.state import StageState, state_of
 from cxr.tracking import Tracking
@@ -68,13 +69,16 @@ class Pipeline:
         values, files = config_digests(view)
         return Fingerprint(config=values, inputs={**files, **upstream}, code=code_digests(stage.module))
 
-    def run(self, observer: Observer, only: str | None = None, *, again: bool = False) -> list[StageRecord]:
+    def run(
+        self, observer: Observer, only: str | None = None, *, again: bool = False, crew: Crew | None = None
+    ) -> list[StageRecord]:
         """Run what has to run.
 
         Args:
             observer: told of each stage.
             only: one stage instead of all; the stages before it must be done.
             again: run it although nothing that is known of has changed: a PACS may have grown.
+            crew: the processes that run it together, this one the first of them.
 
         Returns:
             The records of the stages asked for, in order.
@@ -87,7 +91,13 @@ class Pipeline:
             raise CxrError(f"pipeline '{self.config.name}' has no stage '{only}'")
         with locked(self.folder):
             self._check(chosen)
-            return self._run(chosen, observer, again=again)
+            return self._run(chosen, observer, again=again, crew=crew)
+
+    def run_beside(self, only: str, crew: Crew) -> None:
+        """As another process than the first: run a stage with it, once it is called."""
+        if crew.called():
+            stage = next(stage for stage in self.stages if stage.name == only)
+            run_beside(stage, self.config, self.folder, crew.ranks)
 
     def _check(self, chosen: Sequence[Stage]) -> None:
         """Let each stage that will run refuse its configuration before any of them has cost an hour."""
@@ -97,8 +107,8 @@ class Pipeline:
             if check is not None:
                 check(stage.view(self.config))
 
-    def _run(self, chosen: Sequence[Stage], observer: Observer, *, again: bool) -> list[StageRecord]:
-        session = Session(self.config, self.folder, self.tracking())
+    def _run(self, chosen: Sequence[Stage], observer: Observer, *, again: bool, crew: Crew | None) -> list[StageRecord]:
+        session = Session(self.config, self.folder, self.tracking(), crew)
         states: dict[str, StageState] = {}
         for stage in self.stages:
             state = self._state(stage, states)

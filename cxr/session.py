@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from cxr.config import PipelineConfig
 from cxr.errors import CxrError, DataError
 from cxr.fingerprint import config_digests, digest_json
+from cxr.ranks import ALONE, Crew, Ranks
 from cxr.record import (
     ATTEMPT,
     CLEARED,
@@ -62,8 +63,9 @@ class Session:
     started one by one, end in one parent run.
     """
 
-    def __init__(self, config: PipelineConfig, folder: Path, tracking: Tracking) -> None:
+    def __init__(self, config: PipelineConfig, folder: Path, tracking: Tracking, crew: Crew | None = None) -> None:
         self._config, self._folder, self._tracking = config, folder, tracking
+        self._crew = Crew(ALONE) if crew is None else crew
         self._parent: Run | None = None
 
     def run(self, stage: Stage, state: StageState, observer: Observer) -> StageRecord:
@@ -75,9 +77,10 @@ class Session:
         run = self._tracking.open(stage.name, attempt.run_id if attempt else None, parent.run_id)
         write_json(folder / ATTEMPT, Attempt(digest=state.fingerprint.digest, run_id=run.run_id))
         started = now()
-        with ending(run, parent):
-            inputs = self._inputs(stage)
-            context = StageContext(folder, inputs, run, observer.started(state))
+        with ending(run, parent), run.watched():
+            inputs = stage_inputs(stage, self._config, self._folder)
+            context = StageContext(folder, inputs, run, observer.started(state), self._crew.ranks)
+            self._crew.call()
             result: StageResult = importlib.import_module(stage.module).run(stage.view(self._config), context)
             record = make_record(stage.name, state.fingerprint, folder, run, started, result)
             _log_to_parent(parent, folder, result)
@@ -86,10 +89,6 @@ class Session:
         (folder / ATTEMPT).unlink()
         run.finish("FINISHED")
         return record
-
-    def _inputs(self, stage: Stage) -> dict[str, Path]:
-        names = {stage.name for stage in stages_of(self._config)}
-        return {name: self._folder / source / path for name, (source, path) in stage.inputs.items() if source in names}
 
     def _open_parent(self) -> Run:
         if self._parent is None:
@@ -114,6 +113,19 @@ class Session:
         self._parent.finish("FINISHED")
         if len(done) == len(stages_of(self._config)):
             write_json(self._folder / PIPELINE_RUN, PipelineRun(digest="", run_id=self._parent.run_id, complete=True))
+
+
+def run_beside(stage: Stage, config: PipelineConfig, folder: Path, ranks: Ranks) -> None:
+    """Run a stage as another process than the first: nothing is written, tracked or shown here."""
+    inputs = stage_inputs(stage, config, folder)
+    context = StageContext(folder / stage.name, inputs, Untracked(), lambda *_: None, ranks)
+    importlib.import_module(stage.module).run(stage.view(config), context)
+
+
+def stage_inputs(stage: Stage, config: PipelineConfig, folder: Path) -> dict[str, Path]:
+    """Where the inputs of a stage lie, in the folder of its pipeline; without those of stages that the pipeline lacks."""
+    names = {stage.name for stage in stages_of(config)}
+    return {name: folder / source / path for name, (source, path) in stage.inputs.items() if source in names}
 
 
 def prepare(folder: Path, state: StageState, module: str) -> Attempt | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from cxr.ranks import ALONE, Ranks
+
 
 class Progress(Protocol):
     """Where a stage tells how far it is; the command line draws it."""
@@ -36,12 +38,14 @@ class StageContext:
         inputs: files and folders written by earlier stages, by the names in `cxr.stages.STAGES`.
         run: the stage's tracked run.
         progress: see `Progress`.
+        ranks: the processes that run the stage together; all but the first compute, and write nothing.
     """
 
     folder: Path
     inputs: Mapping[str, Path]
     run: RunLog
     progress: Progress
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True)

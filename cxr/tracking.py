@@ -26,6 +26,7 @@ from cxr.errors import CxrError, DataError
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 _NOT_IN_NAMES = re.compile(r"[^\w\-. :/]", re.ASCII)
 _BATCH = 1000  # metrics that MLflow takes in one call
+_SAMPLES = 3  # of the machine's load, 10 seconds apart, that make one point of its curves
 _DIGEST_LENGTH = 36  # and the longest dataset digest
 
 
@@ -182,6 +183,21 @@ class Run:
             return 0
         with _talking(self.tracking.uri):
             return max((entry.step for entry in self._client.get_metric_history(self.run_id, metric_name(metric))), default=0)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Log the load of the machine while a block runs, as MLflow's system metrics."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        made: Any = SystemMetricsMonitor  # MLflow has no types for it
+        monitor = made(
+            self.run_id, samples_before_logging=_SAMPLES, resume_logging=self.resumed, tracking_uri=self.tracking.uri
+        )
+        monitor.start()
+        try:
+            yield
+        finally:
+            monitor.finish()
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Upload a file into a folder of the run's artefacts."""

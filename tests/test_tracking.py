@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cxr.errors import DataError
@@ -97,3 +99,21 @@ def test_artifact_tree_equals_the_local_one(tracking, tmp_path):
 
 def test_page_opens_in_the_view_for_training(tracking):
     assert tracking.page("abc").endswith("/runs/abc?workflowType=machine_learning")
+
+
+def test_load_of_the_machine_is_logged_and_goes_on_where_a_run_is_resumed(tracking, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    run = tracking.open("run")
+    first = _points_of_load(tracking, run)
+    assert min(first) == 0
+    again = _points_of_load(tracking, tracking.open("run", resume=run.run_id))
+    assert again == list(range(len(again))), "no point twice"
+    assert len(again) > len(first)
+
+
+def _points_of_load(tracking, run):
+    """Steps of the memory's curve after a second under watch."""
+    with run.watched():
+        time.sleep(1)
+    history = tracking.client.get_metric_history(run.run_id, "system/system_memory_usage_megabytes")
+    return sorted(entry.step for entry in history)

@@ -13,6 +13,7 @@ import click
 from cxr.cli.group import OVERRIDES, PIPELINE, cli
 from cxr.cli.terminal import Terminal, console, program, short
 from cxr.errors import ConfigError
+from cxr.ranks import joined, launched
 
 if TYPE_CHECKING:
     from cxr.pipeline import Pipeline
@@ -38,7 +39,8 @@ def _stage_command(name: str, text: str) -> None:
     def command(pipeline: Path, overrides: tuple[str, ...]) -> None:
         loaded = load(pipeline, overrides)
         records = run_stages(loaded, name)
-        print_end(loaded, records, ui_command(pipeline, overrides))
+        if records:  # none in a process that runs beside another
+            print_end(loaded, records, ui_command(pipeline, overrides))
 
 
 _stage_command("phantom", "Draw the synthetic cohort of a pipeline.")
@@ -107,9 +109,27 @@ def load(path: Path, overrides: tuple[str, ...]) -> Pipeline:
 
 
 def run_stages(pipeline: Pipeline, only: str | None, *, again: bool = False) -> list[StageRecord]:
-    """Run all stages that are due, or one, and show how far they are."""
+    """Run all stages that are due, or one, and show how far they are.
+
+    Raises:
+        ConfigError: torchrun has started several processes for a stage that has no use for them.
+    """
+    if launched():
+        return _run_together(pipeline, only)
     with Terminal() as terminal:
         return pipeline.run(terminal, only, again=again)
+
+
+def _run_together(pipeline: Pipeline, only: str | None) -> list[StageRecord]:
+    """Run a stage in all processes that torchrun has started; empty in all but the first."""
+    if only != "train":
+        raise ConfigError("of all stages `cxr train` alone has a use for the processes of torchrun; run the others without it")
+    with joined() as crew:
+        if not crew.ranks.first:
+            pipeline.run_beside(only, crew)
+            return []
+        with Terminal() as terminal:
+            return pipeline.run(terminal, only, crew=crew)
 
 
 def print_end(pipeline: Pipeline, records: list[StageRecord], ui_command: str) -> None:

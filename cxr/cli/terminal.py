@@ -22,6 +22,7 @@ class Terminal:
     def __init__(self) -> None:
         self._bar: Bar | None = None
         self._start = self._printed = 0.0
+        self._first: int | None = None
         self._stopped = False
 
     def __enter__(self) -> Terminal:
@@ -50,6 +51,7 @@ class Terminal:
     def open(self) -> Terminal:
         """Begin to show progress."""
         self._start = self._printed = time.monotonic()
+        self._first = None
         if console().is_terminal:
             self._open_bar()
         return self
@@ -60,9 +62,20 @@ class Terminal:
             raise KeyboardInterrupt
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total, text=text)
-        elif time.monotonic() - self._printed > 10:
+            return
+        if self._first is None:
+            self._first = done  # what is gone on with begins in the middle
+        if time.monotonic() - self._printed > 10:
             self._printed = time.monotonic()
-            console().print(f"          {done} of {total}, {text}", highlight=False)
+            console().print(f"          {done} of {total}, {text}{self._left(done, total)}", highlight=False)
+
+    def _left(self, done: int, total: int) -> str:
+        """Like ", about 12 min left"; empty as long as nothing can be said."""
+        made = done - (self._first or 0)
+        if made <= 0:
+            return ""
+        minutes = (time.monotonic() - self._start) / made * (total - done) / 60
+        return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
 
     def finished(self, record: StageRecord) -> None:
         """A stage is done."""

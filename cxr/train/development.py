@@ -19,6 +19,7 @@ from cxr.ingest.store import ImageStore
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.manifest import Manifest, read_manifest
 from cxr.model.file import Preprocessing
+from cxr.ranks import ALONE, Ranks
 from cxr.stage import StageContext
 
 
@@ -46,10 +47,11 @@ class Development:
     preprocessing: Preprocessing
     digest: str
 
-    def batches(self, config: TrainStage, epoch: int = 0, start: int = 0) -> EpochBatches:
-        """The batches of an epoch, from 0, without the first `start` of them."""
+    def batches(self, config: TrainStage, epoch: int = 0, start: int = 0, ranks: Ranks = ALONE) -> EpochBatches:
+        """The batches of an epoch, from 0, without the first `start` of them; of each the share of this process."""
         rows, size = len(self.train), config.train.batch_size
-        return EpochBatches(rows, size, epoch, config.seed, sampling=self.sampling, start=start)
+        places = {"start": start, "rank": ranks.rank, "world": ranks.world}
+        return EpochBatches(rows, size, epoch, config.seed, sampling=self.sampling, **places)
 
     def positives(self) -> dict[str, float]:
         """How many positive training images of each label an epoch has in the mean."""
@@ -58,11 +60,14 @@ class Development:
 
     def warnings(self) -> tuple[str, ...]:
         """What the user should know before using a model of these images."""
-        positives = torch.nansum(self.train.targets, dim=0).tolist()
+        targets = self.train.targets
+        kinds = {"known": ~torch.isnan(targets), "positive": targets > 0, "known to be negative": targets < 1}
+        counts = {kind: cells.sum(dim=0).tolist() for kind, cells in kinds.items()}
+        empty = {name: [kind for kind in kinds if not counts[kind][j]] for j, name in enumerate(self.labels.names)}
         return tuple(
-            f"no training image is positive for {name}: its scores mean nothing"
-            for name, count in zip(self.labels.names, positives, strict=True)
-            if count == 0
+            f"no training image is {missing[0]} for {name}: its scores mean nothing; find images, or leave it out"
+            for name, missing in empty.items()
+            if missing
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cxr.config import TrainStage
 from cxr.data.dataset import Batch, load_batches
+from cxr.ranks import ALONE, Ranks
 from cxr.stage import StageContext
 from cxr.train.development import Development
 from cxr.train.task import StepResult, TrainingTask
@@ -34,9 +35,9 @@ class Running:
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("loss", "objective", "gradient_norm"), 0.0))
     rate: float = 0.0
 
-    def add(self, result: StepResult, images: int, seconds: float, waited: float) -> None:
+    def add(self, result: StepResult, seconds: float, waited: float) -> None:
         """Take in a step."""
-        self.steps, self.images = self.steps + 1, self.images + images
+        self.steps, self.images = self.steps + 1, self.images + result.images
         self.seconds, self.waited = self.seconds + seconds, self.waited + waited
         self.rate = result.learning_rate
         for name in self.sums:
@@ -65,6 +66,7 @@ def train_epoch(
     epoch: int,
     running: Running,
     tell: Callable[[Running], None],
+    ranks: Ranks = ALONE,
 ) -> dict[str, float]:
     """Train an epoch, or what is left of it.
 
@@ -75,14 +77,15 @@ def train_epoch(
         epoch: from 0.
         running: the steps of the epoch that are done; changed in place.
         tell: called after every step.
+        ranks: the processes that train together.
 
     Returns:
         Figures of the epoch by the names of their curves.
     """
-    batches = data.batches(config, epoch, start=running.steps)
+    batches = data.batches(config, epoch, running.steps, ranks)
     for batch, start, waited in _timed(load_batches(data.train, batches, config.train.workers, pin_memory=task.on_gpu)):
         result = task.step(batch)
-        running.add(result, len(batch.targets), time.perf_counter() - start, waited)
+        running.add(result, time.perf_counter() - start, waited)
         tell(running)
     return {**running.figures(), **{f"time/{part}_ms": value for part, value in task.clock.take().items()}, **task.figures()}
 

@@ -20,6 +20,7 @@ from cxr.model.cost import costs
 from cxr.model.file import ModelCard, save_model
 from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
+from cxr.ranks import Ranks
 from cxr.stage import StageContext, StageResult
 from cxr.train.checkpoint import load_state, save_state
 from cxr.train.development import Development, load_development
@@ -53,14 +54,14 @@ def run(config: TrainStage, context: StageContext) -> StageResult:
     torch.manual_seed(config.seed)
     device = choose_device(config.train.device)
     data = load_development(config, context)
-    task = _build_task(config, data, device)
+    task = _build_task(config, data, device, context.ranks)
     _log_start(config, data, context, device)
     training = _resume(task, context)
     while not training.done(config):
         epoch = len(training.history)
         tell = _tell(config, data, task, training, context)
-        figures = train_epoch(config, data, task, epoch, training.running, tell)
-        figures |= validate(data, task, config.train) | _head_figures(data.labels, task)
+        figures = train_epoch(config, data, task, epoch, training.running, tell, context.ranks)
+        figures |= validate(data, task, config.train, context.ranks) | _head_figures(data.labels, task)
         if training.close_epoch(figures):
             _save_best(config, data, task, context, epoch + 1)
         _save(task, training, context)
@@ -96,10 +97,10 @@ class _Training:
         return True
 
 
-def _build_task(config: TrainStage, data: Development, device: torch.device) -> TrainingTask:
+def _build_task(config: TrainStage, data: Development, device: torch.device, ranks: Ranks) -> TrainingTask:
     classifier = build_classifier(config.model, data.preprocessing.size, len(data.labels.names)).to(device)
     loss = build_loss(config.train.loss, config.model.head.loss_weights, data.train.targets).to(device)
-    return TrainingTask(classifier, loss, config.train, len(data.batches(config)), device, config.seed)
+    return TrainingTask(classifier, loss, config.train, len(data.batches(config)), device, config.seed, ranks)
 
 
 def _log_start(config: TrainStage, data: Development, context: StageContext, device: torch.device) -> None:
@@ -109,7 +110,8 @@ def _log_start(config: TrainStage, data: Development, context: StageContext, dev
         training["regime"] = config.train.stacked.model_dump()
     cost = {"parameters": widest.parameters, "gmacs": round(widest.gmacs, 3)}
     model = config.model.model_dump(exclude={"weights"})
-    context.run.params({**model, **training, **cost, "seed": config.seed, "compute": device.type})
+    compute = {"seed": config.seed, "compute": device.type, "processes": context.ranks.world}
+    context.run.params({**model, **training, **cost, **compute})
     context.run.metrics({f"positives_an_epoch/{name}": count for name, count in data.positives().items()})
     for side, use in (("train", "training"), ("val", "validation")):
         log_dataset(context.run, f"manifest-{side}", use, data.manifest.where(side))
@@ -133,7 +135,8 @@ def _tell(
 
 
 def _save(task: TrainingTask, training: _Training, context: StageContext) -> None:
-    save_state(context.folder / "last.pt", {"task": task.state(), **asdict(training)})
+    if context.ranks.first:
+        save_state(context.folder / "last.pt", {"task": task.state(), **asdict(training)})
 
 
 def _resume(task: TrainingTask, context: StageContext) -> _Training:
@@ -161,6 +164,8 @@ def _head_figures(labels: LabelSet, task: TrainingTask) -> dict[str, float]:
 
 
 def _save_best(config: TrainStage, data: Development, task: TrainingTask, context: StageContext, epoch: int) -> None:
+    if not context.ranks.first:
+        return
     card = ModelCard(
         cxr_version=__version__,
         labels=data.labels,

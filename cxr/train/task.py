@@ -17,13 +17,14 @@ from cxr.data.dataset import Batch
 from cxr.errors import DataError
 from cxr.model.classifier import Classifier
 from cxr.model.head import HeadOutput
+from cxr.ranks import ALONE, Ranks
 from cxr.train.adamw import PartAdamW
 from cxr.train.cells import BCELoss
 from cxr.train.clock import StepClock
 from cxr.train.ema import AveragedModel
-from cxr.train.gradients import merge
+from cxr.train.gradients import average_statistics, merge, sum_over_ranks
 from cxr.train.groups import parameter_groups
-from cxr.train.losses import MultiBranchLoss, Teacher, count_known
+from cxr.train.losses import MultiBranchLoss, Teacher
 from cxr.train.regime import Regime
 from cxr.train.schedule import cosine_with_warmup
 
@@ -38,12 +39,14 @@ class StepResult:
             networks that the step trained; may be below 0, since learned log-variances are added to it.
         gradient_norm: before clipping.
         learning_rate: of the head; layers below it may have a share of it.
+        images: in the batch, in all processes together.
     """
 
     loss: float
     objective: float
     gradient_norm: float
     learning_rate: float
+    images: int
 
 
 class TrainingTask:
@@ -55,7 +58,8 @@ class TrainingTask:
         config: optimisation.
         steps_per_epoch: batches an epoch.
         device: where to compute.
-        seed: of the draw of networks, where the backbone is stacked.
+        seed: of what is drawn at random: units dropped, and networks where the backbone is stacked.
+        ranks: the processes that train together, each with its share of every batch.
     """
 
     def __init__(
@@ -66,8 +70,11 @@ class TrainingTask:
         steps_per_epoch: int,
         device: torch.device,
         seed: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.classifier, self.loss, self._config, self._device = classifier, loss, config, device
+        self._seed, self._ranks = seed, ranks
+        ranks.share([*classifier.parameters(), *classifier.buffers()])
         self.regime = Regime(config.stacked, classifier.heads, seed)
         self.clock = StepClock(device)
         self._total = config.epochs * steps_per_epoch
@@ -103,22 +110,36 @@ class TrainingTask:
         """
         rate = self._set_rates()
         self.clock.start(self.steps)
+        self._seed_step()
         passes = self.regime.draw(self.steps)
+        known, images = self._count(batch)
         with _explained_memory():
-            figures = self._gradients(batch, passes)
+            figures = self._gradients(batch, passes, known)
         with self.clock.measure("optimiser"), _explained_memory():
             parts = merge(self.classifier, passes)
             blocks = {part.whole: part.block for part in parts.values()} | {own: own for own in self.loss.parameters()}
+            figures = sum_over_ranks(blocks.values(), figures, self._ranks)
             total_norm = nn.utils.clip_grad_norm_(blocks.values(), self._config.clip_norm)
             loss, objective, norm = self._finite(*figures, total_norm)
             self.optimiser.step(blocks=blocks)
             for block in blocks.values():
                 block.grad = None
             self.loss.restrain()
+            average_statistics(self.classifier, self._ranks)
             # after the step, so that a decay of 0 gives the model itself
             self.average.update(self.classifier)
         self.steps += 1
-        return StepResult(loss, objective, norm, rate)
+        return StepResult(loss, objective, norm, rate, images)
+
+    def _seed_step(self) -> None:
+        """Draw what this step draws, such as dropped units, from a stream of its own: nothing of it has to be remembered."""
+        torch.manual_seed(int(np.random.SeedSequence((self._seed, self.steps, self._ranks.rank)).generate_state(1)[0]))
+
+    def _count(self, batch: Batch) -> tuple[torch.Tensor, int]:
+        """Known cells, float32 scalar on the device, at least 1, and images of the whole batch, in all processes."""
+        counts = torch.stack([(~torch.isnan(batch.targets)).sum(), torch.tensor(len(batch.targets))])
+        known, images = self._ranks.sum(counts).tolist()
+        return torch.tensor(max(known, 1), dtype=torch.float32, device=self._device), images
 
     def _set_rates(self) -> float:
         rate = self._config.learning_rate * cosine_with_warmup(self.steps, self._total, self._warmup)
@@ -126,15 +147,13 @@ class TrainingTask:
             group["lr"] = rate * group["scale"]
         return rate
 
-    def _gradients(self, batch: Batch, passes: Sequence[int | None]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _gradients(self, batch: Batch, passes: Sequence[int | None], known: torch.Tensor) -> list[torch.Tensor]:
         """Add up the gradients of a batch, computed in parts; its loss and its objective, both scalars."""
         self.classifier.train()
         for parameter in self._freezable:
             parameter.requires_grad_(not self.frozen)
-        known = count_known(batch.targets).to(self._device)
         results = [self._backward(part.to(self._device), passes, known) for part in _split(batch, self._config.micro_batch)]
-        losses, objectives = (torch.stack(column).sum() for column in zip(*results, strict=True))
-        return losses, objectives
+        return [torch.stack(column).sum() for column in zip(*results, strict=True)]
 
     def _backward(self, batch: Batch, passes: Sequence[int | None], known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradients of all passes, the widest network first, of a part of a batch with `known` cells in all."""
@@ -206,8 +225,6 @@ class TrainingTask:
             "average": self.average.model.state_dict(),
             "average_steps": self.average.steps,
             "steps": self.steps,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -218,9 +235,6 @@ class TrainingTask:
         self.average.model.load_state_dict(state["average"])
         self.average.steps = state["average_steps"]
         self.steps = state["steps"]
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] is not None and self._device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self._device)
 
 
 def _split(batch: Batch, images: int | None) -> Iterator[Batch]:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from safetensors.numpy import load_file
@@ -54,10 +55,67 @@ def test_training_stopped_midway_ends_as_an_uninterrupted_one(small_pipeline, co
     assert "it was begun and not finished; it goes on" in command("status", small_pipeline, "train.epochs=12").out
     assert command("run", small_pipeline, "train.epochs=12").code == 0
     assert command("run", small_pipeline, "train.epochs=12", "name=whole").code == 0
+    assert_same_training(folder, epochs=12)
+
+
+KILLER = """
+import io, os, signal, sys
+import torch
+save, calls = torch.save, []
+def dying(state, file):
+    calls.append(state)
+    if len(calls) < {call}:
+        return save(state, file)
+    whole = io.BytesIO()
+    save(state, whole)
+    file.write(whole.getvalue()[: whole.tell() // 2])
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+torch.save = dying
+from cxr.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_training_killed_while_it_writes_a_checkpoint_ends_as_an_uninterrupted_one(small_pipeline, command, seed):
+    folder = small_pipeline.parent
+    settings = (f"seed={seed}", "train.epochs=3", "train.checkpoint_minutes=0")  # a checkpoint after every step
+    (folder / "killer.py").write_text(KILLER.format(call=5 * seed))
+    arguments = [sys.executable, str(folder / "killer.py"), "run", str(small_pipeline), *settings]
+    killed = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (folder / "runs/small/train/.last.pt.partial").exists(), "it died with half a checkpoint written"
+    assert command("run", small_pipeline, *settings).code == 0
+    assert command("run", small_pipeline, *settings, "name=whole").code == 0
+    assert_same_training(folder, epochs=3)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_training_killed_in_the_middle_of_an_epoch_ends_as_an_uninterrupted_one(small_pipeline, command, seed):
+    folder = small_pipeline.parent
+    settings = (f"seed={seed}", "train.epochs=10", "train.checkpoint_minutes=0.001")
+    process = start(small_pipeline, *settings)
+    train = folder / "runs/small/train"
+    wait_until(lambda: (train / "last.pt").exists(), process)
+    time.sleep(0.1 * seed)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (train / "stage.json").exists()
+    assert command("run", small_pipeline, *settings).code == 0
+    assert command("run", small_pipeline, *settings, "name=whole").code == 0
+    assert_same_training(folder, epochs=10)
+
+
+def assert_same_training(folder: Path, epochs: int) -> None:
+    """The interrupted training `small` and the uninterrupted `whole`: weights, curves and steps, bit for bit."""
     stopped, whole = (load_file(folder / f"runs/{name}/train/model.safetensors") for name in ("small", "whole"))
+    assert stopped.keys() == whole.keys()
     assert all((stopped[key] == whole[key]).all() for key in whole)
-    steps = metrics_of_train(folder)
-    assert [step for step, _ in steps] == list(range(1, 13))
+    curves = [pd.read_csv(folder / f"runs/{name}/train/history.csv") for name in ("small", "whole")]
+    timed = [column for column in curves[0] if column.startswith("time/")]
+    pd.testing.assert_frame_equal(*(curve.drop(columns=timed) for curve in curves), check_exact=True)
+    assert [step for step, _ in metrics_of_train(folder)] == list(range(1, epochs + 1))
 
 
 def test_stop_before_anything_was_written_goes_on(small_pipeline, command):

@@ -242,16 +242,25 @@ def test_a_validation_set_without_a_usable_label_is_refused(
         stage.run(stage_config(), _context(tmp_path / "train", inputs, run))
 
 
-def test_a_label_without_positives_is_warned_of(
-    tmp_path: Path, inputs: dict[str, Path], stage_config: MakeConfig, run: Any
+@pytest.mark.parametrize(
+    ("present", "replaced", "missing"), [((1,), 0, "positive"), ((0,), 1, "known to be negative"), ((0, 1), 3, "known")]
+)
+def test_a_label_of_which_training_has_no_cell_of_a_kind_is_warned_of(
+    tmp_path: Path,
+    inputs: dict[str, Path],
+    stage_config: MakeConfig,
+    run: Any,
+    present: tuple[int, ...],
+    replaced: int,
+    missing: str,
 ) -> None:
     manifest = read_manifest(inputs["development"])
-    codes = np.where(
-        (manifest.frame["split"] == "train") & (manifest.label_codes()[:, 1] == 1), 0, manifest.label_codes()[:, 1]
-    )
+    cells = manifest.label_codes()[:, 1]
+    codes = np.where((manifest.frame["split"] == "train") & np.isin(cells, present), replaced, cells)
     Manifest(manifest.frame.assign(Effusion=label_column(codes)), manifest.label_names).write(inputs["development"])
     result = stage.run(stage_config(epochs=1), _context(tmp_path / "train", inputs, run))
-    assert result.warnings == ("no training image is positive for Effusion: its scores mean nothing",)
+    expected = f"no training image is {missing} for Effusion: its scores mean nothing; find images, or leave it out"
+    assert result.warnings == (expected,)
 
 
 def test_a_wrong_backbone_is_refused_before_anything_runs(stage_config: MakeConfig) -> None:
