@@ -13,11 +13,13 @@ from torch import nn
 
 
 def leading(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """The leading block of a tensor, as a view.
+    """The leading block of a tensor, as a view; the tensor itself where that is all of it.
 
     Raises:
         ValueError: the block does not fit into the tensor.
     """
+    if tensor.shape == shape:  # at every step of training, for every parameter of a plain network
+        return tensor
     if len(shape) != tensor.ndim or any(own < asked for own, asked in zip(tensor.shape, shape, strict=False)):
         raise ValueError(f"no block of shape {tuple(shape)} in a tensor of shape {tuple(tensor.shape)}")
     return tensor[tuple(slice(0, length) for length in shape)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from torch import nn
 from cxr.config_training import TrainConfig
 from cxr.data.dataset import Batch
 from cxr.errors import DataError
-from cxr.model.classifier import Classifier
+from cxr.model.classifier import Classifier, Part
 from cxr.model.head import HeadOutput
 from cxr.ranks import ALONE, Ranks
 from cxr.train.adamw import PartAdamW
@@ -81,6 +81,8 @@ class TrainingTask:
         self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total // 2)
         self._frozen_steps = config.freeze_epochs * steps_per_epoch
         # some models have parameters that never learn, such as fixed position embeddings
+        self._all_parts: Mapping[str, Part] | None = None
+        self._frozen_now = False
         self._freezable = [parameter for parameter in classifier.backbone.parameters() if parameter.requires_grad]
         if config.precision == "bf16" and device.type == "cpu":
             # on a CPU the backward pass of the fused attention is slow in bf16
@@ -116,7 +118,7 @@ class TrainingTask:
         with _explained_memory():
             figures = self._gradients(batch, passes, known)
         with self.clock.measure("optimiser"), _explained_memory():
-            parts = merge(self.classifier, passes)
+            parts = self._merged(passes)
             blocks = {part.whole: part.block for part in parts.values()} | {own: own for own in self.loss.parameters()}
             figures = sum_over_ranks(blocks.values(), figures, self._ranks)
             total_norm = nn.utils.clip_grad_norm_(blocks.values(), self._config.clip_norm)
@@ -127,9 +129,17 @@ class TrainingTask:
             self.loss.restrain()
             average_statistics(self.classifier, self._ranks)
             # after the step, so that a decay of 0 gives the model itself
-            self.average.update(self.classifier)
+            self.average.update()
         self.steps += 1
         return StepResult(loss, objective, norm, rate, images)
+
+    def _merged(self, passes: Sequence[int | None]) -> Mapping[str, Part]:
+        """The parts that the passes used, their gradients added up; of a backbone with one width always the same ones."""
+        if self.classifier.heads:
+            return merge(self.classifier, passes)
+        if self._all_parts is None:
+            self._all_parts = merge(self.classifier, passes)
+        return self._all_parts
 
     def _seed_step(self) -> None:
         """Draw what this step draws, such as dropped units, from a stream of its own: nothing of it has to be remembered."""
@@ -149,11 +159,18 @@ class TrainingTask:
 
     def _gradients(self, batch: Batch, passes: Sequence[int | None], known: torch.Tensor) -> list[torch.Tensor]:
         """Add up the gradients of a batch, computed in parts; its loss and its objective, both scalars."""
-        self.classifier.train()
-        for parameter in self._freezable:
-            parameter.requires_grad_(not self.frozen)
+        self._set_mode()
         results = [self._backward(part.to(self._device), passes, known) for part in _split(batch, self._config.micro_batch)]
         return [torch.stack(column).sum() for column in zip(*results, strict=True)]
+
+    def _set_mode(self) -> None:
+        """Training mode, and a backbone that learns or does not; nothing is walked through where all is so already."""
+        if not self.classifier.training:
+            self.classifier.train()
+        if self._frozen_now != self.frozen:
+            self._frozen_now = self.frozen
+            for parameter in self._freezable:
+                parameter.requires_grad_(not self.frozen)
 
     def _backward(self, batch: Batch, passes: Sequence[int | None], known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradients of all passes, the widest network first, of a part of a batch with `known` cells in all."""
@@ -174,7 +191,8 @@ class TrainingTask:
     def _run(self, heads: int | None, images: torch.Tensor) -> HeadOutput:
         network = self.classifier.at(heads)
         # a frozen backbone sees images as it will when it is served: no dropout, and its statistics stay
-        network.backbone.train(not self.frozen)
+        if network.backbone.training == self.frozen:
+            network.backbone.train(not self.frozen)
         with self._autocast():
             output: HeadOutput = network(images)
         return output
@@ -214,7 +232,7 @@ class TrainingTask:
     def figures(self) -> dict[str, float]:
         """What is worth a curve: the learning rate of each group, and how far the average is from the model, relatively."""
         rates = {f"learning_rate/{group['name']}": group["lr"] for group in self.optimiser.param_groups}
-        return {**(rates if self._config.layer_decay < 1 else {}), "train/ema_distance": self.average.distance(self.classifier)}
+        return {**(rates if self._config.layer_decay < 1 else {}), "train/ema_distance": self.average.distance()}
 
     def state(self) -> dict[str, Any]:
         """Everything that an exact continuation needs, as tensors and plain numbers."""

@@ -24,7 +24,7 @@ def test_decay_zero_gives_the_model_itself_with_its_buffers() -> None:
     average = AveragedModel(model, 0.0)
     for _ in range(3):
         _move(model)
-        average.update(model)
+        average.update()
         for name, value in model.state_dict().items():
             assert torch.equal(average.model.state_dict()[name], value), name
 
@@ -35,7 +35,7 @@ def test_the_average_follows_its_written_formula() -> None:
     expected = {name: value.clone() for name, value in model.state_dict().items()}
     for step in range(12):
         _move(model)
-        average.update(model)
+        average.update()
         decay = min(0.5, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             expected[name] = decay * expected[name] + (1 - decay) * value if value.is_floating_point() else value.clone()
@@ -47,7 +47,7 @@ def test_the_average_never_touches_the_model() -> None:
     model = _model()
     average = AveragedModel(model, 0.9)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    average.update(model)
+    average.update()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not {p.data_ptr() for p in model.parameters()} & {p.data_ptr() for p in average.model.parameters()}
     assert model.training
