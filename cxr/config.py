@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cxr.config_evaluate import EvaluateConfig
+from cxr.config_evaluate import CalibrateConfig, Combine, EvaluateConfig, Unit
 from cxr.config_model import ModelConfig
 from cxr.config_paths import AnyPath, ExistingFile, ExistingFolder, LabelSetFile, SecretFile, TableFormatFile
 from cxr.config_sources import ConfidentialSource, DicomSource, ImagesSource, OfficialFiles, PhantomSource, Source
@@ -123,6 +123,7 @@ class PipelineConfig(Section):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     predict: PredictConfig = PredictConfig()
+    calibrate: CalibrateConfig = CalibrateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
     @model_validator(mode="after")
@@ -207,6 +208,35 @@ class LabelsStage(Section):
         return self
 
 
+class TruthSource(Section):
+    """Where the truth of a table of scores is, and what the columns are about."""
+
+    truth: ExistingFile | None = None
+    image_table: ExistingFile | None = None
+    labels: LabelSetFile
+    format: TableFormatFile | None = None
+    id_column: str | None = None
+
+
+class TablesStage(TruthSource):
+    """What the evaluation of tables without a pipeline may see."""
+
+    predictions: ExistingFile
+    title: str = ""
+    seed: int = Field(0, ge=0)
+    calibrate: CalibrateConfig = CalibrateConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+class CompareStage(TruthSource):
+    """What the comparison of two tables may see."""
+
+    a: ExistingFile
+    b: ExistingFile
+    seed: int = Field(0, ge=0)
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
 class SplitStage(Section):
     """What the split stage may see: of the source only its published lists."""
 
@@ -231,6 +261,15 @@ class PredictStage(Section):
     batch_size: int
     device: Literal["auto", "cpu", "cuda"]
     predict: PredictConfig = PredictConfig()
+
+
+class CalibrateStage(Section):
+    """What the calibrate stage may see."""
+
+    labels: Path
+    unit: Unit
+    combine: Combine
+    calibrate: CalibrateConfig
 
 
 class EvaluateStage(Section):

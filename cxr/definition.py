@@ -10,16 +10,19 @@ import difflib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cxr.config import IngestStage, LabelsStage, PipelineConfig
+from cxr.config import CompareStage, IngestStage, LabelsStage, PipelineConfig, TablesStage
 from cxr.config_paths import TypedText, nearest_path
 from cxr.config_sources import Source
 from cxr.errors import ConfigError
+from cxr.section import Section
 from cxr.yamlfile import read_mapping
+
+_Stage = TypeVar("_Stage", bound=Section)
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
@@ -94,6 +97,34 @@ def define_import(given: Mapping[str, object]) -> LabelsStage:
         return LabelsStage.model_validate(
             {key: TypedText(value) if isinstance(value, str) else value for key, value in content.items()}
         )
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, Path("command line"), {}) for problem in error.errors())) from error
+
+
+def define_tables(given: Mapping[str, object], overrides: Sequence[str] = ()) -> TablesStage:
+    """The evaluation of tables.
+
+    Args:
+        given: keys of `TablesStage`; paths start from the current directory.
+        overrides: texts like "evaluate.unit=study"; values are read as YAML.
+
+    Raises:
+        ConfigError: every problem found, a line each.
+    """
+    return _define(TablesStage, given, overrides)
+
+
+def define_compare(given: Mapping[str, object], overrides: Sequence[str] = ()) -> CompareStage:
+    """The comparison of two tables; as `define_tables`."""
+    return _define(CompareStage, given, overrides)
+
+
+def _define(kind: type[_Stage], given: Mapping[str, object], overrides: Sequence[str]) -> _Stage:
+    content = {key: TypedText(value) if isinstance(value, str) else value for key, value in given.items() if value is not None}
+    for key, value in dict(_parse_override(text) for text in overrides).items():
+        _set(content, key, value)
+    try:
+        return kind.model_validate(content)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(problem, Path("command line"), {}) for problem in error.errors())) from error
 

@@ -100,7 +100,14 @@ def _collect(config: BaseModel, prefix: str, values: dict[str, Any], files: dict
         elif "confidential" in info.metadata:  # of a source with a key
             files[key] = Pseudonyms("", read_key(vars(config)["key_file"])).name("key", digest_json(value))
         else:
-            values[key] = list(value) if isinstance(value, tuple) else value  # as a record in JSON has it
+            values[key] = _as_in_json(value)
+
+
+def _as_in_json(value: object) -> object:
+    """A value as a record in JSON has it, so that it equals what was recorded."""
+    if isinstance(value, tuple):
+        return [_as_in_json(item) for item in value]
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
 def _digest_path(path: Path, *, bulk: bool) -> str:

@@ -1,7 +1,7 @@
 """The table between prediction and evaluation: one row per image, with the score and the truth of each label.
 
-Columns: `image_id`, `patient_id`, `study_id`, `split`, context (`view`, `sex`, `age_years`, `source_name`), then
-`score/<label>` (float64 probability in [0, 1]) and `truth/<label>` (one of `cxr.labels.values.VALUES`).
+Columns: `CONTEXT`, whatever else the manifest tells of an image by which figures may be compared (manufacturer, source, ...),
+then `score/<label>` (float64 probability in [0, 1]) and `truth/<label>` (one of `cxr.labels.values.VALUES`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,14 @@ from cxr.manifest import Manifest, is_label_column, label_codes, read_table, wri
 
 SCHEMA_VERSION = 1
 CONTEXT = ("image_id", "patient_id", "study_id", "source_name", "split", "view", "sex", "age_years")
+"""The columns that every prediction table has beside scores and truth."""
+NOT_TOLD = "unknown"
+"""Stands in the context where a table that was made elsewhere does not tell a text."""
+_LEFT_BEHIND = {
+    *("study_uid", "instance_uid", "study_date", "source_sha256", "pixel_sha256", "perceptual_hash", "decisions"),
+    *("shard", "row"),
+}
+"""Columns of the manifest that say which file an image is and where it lies; dates are moved, so that they group nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,30 @@ class Predictions:
         frame = self.frame[self.frame["split"] == split].reset_index(drop=True)
         return Predictions(frame, self.label_names, self.about)
 
+    def in_order(self) -> Predictions:
+        """The rows sorted by image, so that nothing computed from them depends on how they stood, rounding included."""
+        frame = self.frame.sort_values("image_id", kind="stable").reset_index(drop=True)
+        return Predictions(frame, self.label_names, self.about)
+
+    @classmethod
+    def external(cls, frame: pd.DataFrame, label_names: tuple[str, ...], about: dict[str, str]) -> Predictions:
+        """A table that was made elsewhere.
+
+        Args:
+            frame: `image_id`, `patient_id`, the scores and the truth; of the other columns those that are told.
+            label_names, about: see `Predictions`.
+
+        Returns:
+            The table with every column of `CONTEXT`: texts that are not told are `NOT_TOLD`, ages NaN.
+
+        Raises:
+            DataError: as `Predictions`.
+        """
+        identity = ("image_id", "patient_id")
+        missing = [column for column in CONTEXT if column not in frame and column not in identity]
+        filled = {column: np.nan if column == "age_years" else NOT_TOLD for column in missing}
+        return cls(frame.assign(**filled), label_names, about)
+
     def write(self, path: Path) -> None:
         """Write as Parquet."""
         metadata = {"predictions": SCHEMA_VERSION, "labels": list(self.label_names), "about": self.about}
@@ -97,11 +129,19 @@ def join_predictions(manifest: Manifest, scores: npt.NDArray[np.float64], about:
         scores: float64 [images, labels] probabilities, rows and labels in the manifest's order.
         about: see `Predictions`.
     """
-    frame = manifest.frame.loc[:, list(CONTEXT)].copy()
+    context = manifest.frame.loc[:, [*CONTEXT, *_further_context(manifest)]]
+    cells: dict[str, object] = {}
     for index, name in enumerate(manifest.label_names):
-        frame[f"score/{name}"] = scores[:, index]
-        frame[f"truth/{name}"] = manifest.frame[name]
+        cells[f"score/{name}"] = scores[:, index]
+        cells[f"truth/{name}"] = manifest.frame[name]
+    frame = pd.concat([context, pd.DataFrame(cells, index=context.index)], axis=1)
     return Predictions(frame, manifest.label_names, about)
+
+
+def _further_context(manifest: Manifest) -> list[str]:
+    """Columns beside `CONTEXT` that are neither labels, of the model's or of another one's, nor the place of a file."""
+    others = (name for name in manifest.frame.columns if name not in {*CONTEXT, *_LEFT_BEHIND, *manifest.label_names})
+    return [name for name in others if not is_label_column(manifest.frame[name])]
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -114,3 +154,12 @@ def read_predictions(path: Path) -> Predictions:
     if metadata.get("predictions") != SCHEMA_VERSION:
         raise DataError(f"{path}: not a prediction table of schema version {SCHEMA_VERSION}")
     return Predictions(frame, tuple(metadata["labels"]), dict(metadata["about"]))
+
+
+def about_of(path: Path) -> dict[str, str]:
+    """What a prediction table of this project says of where its scores come from; nothing where a file is no such table."""
+    try:
+        _, metadata = read_table(path)
+    except DataError:  # a table of another origin, which may be evaluated as well
+        return {}
+    return dict(metadata["about"]) if metadata.get("predictions") == SCHEMA_VERSION else {}

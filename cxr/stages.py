@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from cxr.config import EvaluateStage, IngestStage, PhantomStage, PipelineConfig, PredictStage, SplitStage, TrainStage
+from cxr.config import (
+    CalibrateStage,
+    EvaluateStage,
+    IngestStage,
+    PhantomStage,
+    PipelineConfig,
+    PredictStage,
+    SplitStage,
+    TrainStage,
+)
 from cxr.config_sources import ImagesSource, PhantomSource
 from cxr.section import Section
 
@@ -38,6 +47,11 @@ def _split_view(config: PipelineConfig) -> SplitStage:
     source = config.source
     official = source.official_files if isinstance(source, ImagesSource) else None
     return SplitStage(seed=config.seed, official=official, split=config.split)
+
+
+def _calibrate_view(config: PipelineConfig) -> CalibrateStage:
+    unit, combine = config.evaluate.unit, config.evaluate.combine  # thresholds hold for what they were chosen on
+    return CalibrateStage(labels=config.labels, unit=unit, combine=combine, calibrate=config.calibrate)
 
 
 def _evaluate_view(config: PipelineConfig) -> EvaluateStage:
@@ -74,7 +88,16 @@ STAGES: tuple[Stage, ...] = (
             "model": ("train", "model.safetensors"),
         },
     ),
-    Stage("evaluate", _evaluate_view, {"predictions": ("predict", "predictions.parquet")}),
+    Stage(
+        "calibrate",
+        _calibrate_view,
+        {"predictions": ("predict", "predictions.parquet"), "model": ("train", "model.safetensors")},
+    ),
+    Stage(
+        "evaluate",
+        _evaluate_view,
+        {"predictions": ("predict", "predictions.parquet"), "calibration": ("calibrate", "calibration.json")},
+    ),
 )
 
 

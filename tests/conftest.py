@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
+from tests.tables import cohort, make_labels, make_table, quick  # noqa: F401 (fixtures of several rooms)
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 

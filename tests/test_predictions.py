@@ -36,7 +36,40 @@ def changed(predictions: Predictions, column: str, value: object, row: int = 2) 
 def test_join_puts_scores_beside_truth_by_label(predictions):
     assert np.array_equal(predictions.scores(), SCORES)
     assert np.array_equal(predictions.truth_codes(), CODES)
-    assert set(predictions.frame) == {*CONTEXT, *predictions.score_columns, *predictions.truth_columns}
+    assert {*CONTEXT, *predictions.score_columns, *predictions.truth_columns} <= set(predictions.frame)
+
+
+def test_join_carries_all_that_groups_can_be_made_of_and_nothing_of_files(predictions):
+    further = {"source", "manufacturer", "alike", "height", "width"}
+    assert set(predictions.frame) == {*CONTEXT, *further, *predictions.score_columns, *predictions.truth_columns}
+
+
+def test_join_carries_columns_of_the_users_own_but_no_labels_of_another_set():
+    plain = manifest()
+    frame = plain.frame.assign(ward=["A", "B", "A", "B"], Fracture=label_column([0, 1, 2, 3]))
+    joined = join_predictions(Manifest(frame, NAMES), SCORES, {}).frame
+    assert joined["ward"].tolist() == ["A", "B", "A", "B"]
+    assert "Fracture" not in joined
+
+
+def test_table_made_elsewhere_is_filled_where_it_tells_nothing(predictions):
+    told = ["image_id", "patient_id", "view", *predictions.score_columns, *predictions.truth_columns]
+    frame = Predictions.external(predictions.frame[told], NAMES, {"file": "x.csv"}).frame
+    assert (frame[["study_id", "source_name", "split", "sex"]] == "unknown").all(axis=None)
+    assert frame["age_years"].isna().all()
+    assert (frame["view"] == "PA").all()
+
+
+@pytest.mark.parametrize("column", ["image_id", "patient_id"])
+def test_table_made_elsewhere_must_tell_image_and_patient(predictions, column):
+    with pytest.raises(DataError, match=f"column '{column}' is missing"):
+        Predictions.external(predictions.frame.drop(columns=column), NAMES, {})
+
+
+def test_table_written_before_further_columns_were_carried_is_still_read(predictions, tmp_path):
+    old = predictions.frame[[*CONTEXT, *predictions.score_columns, *predictions.truth_columns]]
+    Predictions(old, NAMES, {}).write(tmp_path / "p.parquet")
+    assert "manufacturer" not in read_predictions(tmp_path / "p.parquet").frame
 
 
 def test_round_trip_keeps_scores_truth_order_and_origin(predictions, tmp_path):
@@ -105,3 +138,9 @@ def test_predictions_of_another_version_are_refused(predictions, tmp_path):
     write_table(predictions.frame, tmp_path / "p.parquet", {"predictions": 2, "labels": list(NAMES), "about": {}})
     with pytest.raises(DataError, match="schema version 1"):
         read_predictions(tmp_path / "p.parquet")
+
+
+def test_rows_in_order_are_the_same_however_they_stood():
+    table = join_predictions(manifest(), SCORES, {})
+    shuffled = Predictions(table.frame.iloc[[2, 0, 3, 1]], table.label_names, {})
+    pd.testing.assert_frame_equal(shuffled.in_order().frame, table.in_order().frame)

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+import cxr.cli.evaluate
 import cxr.cli.ingest
 import cxr.cli.labels
 import cxr.cli.pipeline  # noqa: F401 (commands register where they are defined)

@@ -47,7 +47,7 @@ _stage_command("phantom", "Draw the synthetic cohort of a pipeline.")
 _stage_command("split", "Divide a pipeline's patients into train, validation and test.")
 _stage_command("train", "Train a pipeline's model.")
 _stage_command("predict", "Score a pipeline's validation and test images.")
-_stage_command("evaluate", "Evaluate a pipeline's predictions and write the report.")
+_stage_command("calibrate", "Choose thresholds and calibrate on a pipeline's validation patients.")
 
 
 @cli.command()
@@ -134,19 +134,25 @@ def _run_together(pipeline: Pipeline, only: str | None) -> list[StageRecord]:
 
 def print_end(pipeline: Pipeline, records: list[StageRecord], ui_command: str) -> None:
     """Show what came out, and where it is."""
-    from rich.table import Table
-
-    if records[-1].table:
-        header, *rows = records[-1].table
-        table = Table(*header, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*row)
-        console().print("", table, "")
+    print_table(records[-1])
     report = pipeline.folder / "evaluate" / "report.html"
     if records[-1].stage == "evaluate" and report.exists():
         click.echo(f"report     {short(report)}")
     click.echo(f"results    {short(pipeline.folder)}")
     click.echo(f"runs       {ui_command}")
+
+
+def print_table(record: StageRecord) -> None:
+    """Show the table of a stage, if it has one."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    if record.table:
+        header, *rows = record.table
+        table = Table(*map(escape, header), box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console().print("", table, "")
 
 
 def ui_command(path: Path, overrides: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""AUROC and average precision of one label, on its known cells, as scikit-learn computes them."""
+"""AUROC and average precision on known cells, of one label and of all, as scikit-learn computes them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,22 @@ def mean_auroc(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) 
         A value in [0, 1]; undefined where no label has both positives and negatives.
     """
     return mean_defined(auroc(of_label, scores[:, j]) for j, of_label in enumerate(truth.T))
+
+
+def micro_auroc(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:
+    """AUROC of the known cells of all labels in one pool: the chance that a positive cell scores above a negative one.
+
+    The two cells may be of different labels, so it falls where scores are not on one scale, and rises where a label is
+    frequent and its scores are high throughout; the mean over the labels does neither.
+
+    Args:
+        truth: float32 [images, labels], each 0, 1 or NaN (left out).
+        scores: float64 [images, labels], any finite values.
+
+    Returns:
+        A value in [0, 1], or why there is none.
+    """
+    return auroc(truth.ravel(), scores.ravel())
 
 
 def average_precision(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:

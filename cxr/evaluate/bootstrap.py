@@ -1,26 +1,26 @@
-"""The bootstrap by patient: AUROC of all labels on resamples of the patients, and percentile intervals from them.
+"""The bootstrap by patient: any figures on the same resamples of the patients, and percentile intervals from them.
 
 Images of one patient are not independent, so patients are drawn, with replacement, and every image counts as often as
 its patient was drawn (a cluster bootstrap; Field and Welsh 2007, doi:10.1111/j.1467-9868.2007.00593.x). The draws are
-shared by all labels, so that figures over several labels, such as their mean, can be resampled too.
+shared by all figures, so that their mean and their differences can be resampled too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.interval import Interval
+from cxr.evaluate.ranking import rank_label
 from cxr.evaluate.undefined import Undefined
 
-_BLOCK_CELLS = 2**19
-"""Patients times resamples held at once: 4 MiB of float64, near the size of a cache."""
+_BLOCK_CELLS = 2**17
+"""Patients times resamples held at once: 1 MiB of float64, near the size of a core's cache."""
 
 
 class Figure(Protocol):
@@ -86,74 +86,40 @@ def resampled_aurocs(cells: Cells, resamples: int, seed: int) -> npt.NDArray[np.
     Returns:
         float64 [resamples, labels] in [0, 1]; NaN where the resample failed: no positive or no negative of the label.
     """
-    binned = [_bin_label(cells, label) for label in range(len(cells.label_names))]
-    return resample([label.aurocs for label in binned], cells.patient_count, resamples, seed)
+    figures = [rank_label(cells, label).aurocs for label in range(len(cells.label_names))]
+    return resample(figures, cells.patient_count, resamples, seed)
 
 
 def percentile_interval(samples: npt.NDArray[np.float64], confidence: float) -> BootstrapInterval:
-    """The percentile interval of resampled figures.
+    """The percentile interval of resampled figures that lie between 0 and 1.
 
     Args:
         samples: float64 [resamples] in [0, 1]; NaN where the resample failed.
         confidence: level of the interval, in (0, 1).
 
     Returns:
-        The interval between the (1 - confidence) / 2 and (1 + confidence) / 2 quantiles of the usable resamples. It is
-        undefined where fewer than half are usable, and where all agree: that says nothing about the patients not seen.
+        The interval between `percentile_bounds`, or why there is none.
     """
-    usable = samples[~np.isnan(samples)]
-    failed = len(samples) - len(usable)
-    if 2 * len(usable) < len(samples) or not len(usable):
-        return BootstrapInterval(Undefined(f"{failed} of {len(samples)} resamples failed"), failed)
-    low, high = np.quantile(usable, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
-    if low == high:
-        return BootstrapInterval(Undefined(f"resamples do not vary: all give {low:.3f}"), failed)
-    return BootstrapInterval(Interval(low, high), failed)
+    bounds = percentile_bounds(samples, confidence)
+    interval = bounds if isinstance(bounds, Undefined) else Interval(*bounds)
+    return BootstrapInterval(interval, int(np.isnan(samples).sum()))
 
 
-@dataclass(frozen=True, eq=False)
-class _BinnedLabel:
-    """One label's images, counted by bin and patient.
-
-    The distinct scores u_1 < ... < u_m of the positives cut the score axis into 2 m + 1 bins: below u_1, at u_1,
-    between u_1 and u_2, at u_2, ..., above u_m. Positives lie in the bins "at" alone, so only these are kept.
+def percentile_bounds(samples: npt.NDArray[np.float64], confidence: float) -> tuple[float, float] | Undefined:
+    """Where the middle share `confidence` of resampled figures lies.
 
     Args:
-        positives: sparse float64 [m, patients].
-        negatives: sparse float64 [2 m + 1, patients].
+        samples: float64 [resamples]; NaN where the resample failed.
+        confidence: in (0, 1).
+
+    Returns:
+        The (1 - confidence) / 2 and (1 + confidence) / 2 quantiles of the usable resamples. They are undefined where fewer
+        than half are usable, and where all agree: that says nothing about the patients not seen.
     """
-
-    positives: Any
-    negatives: Any
-
-    def aurocs(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """AUROC for counts, float64 [patients, resamples], as float64 [resamples]; NaN without positives or negatives.
-
-        The Mann-Whitney statistic: each positive counts the negatives below it, and half of those level with it. All
-        sums are whole or half numbers, exact in float64.
-        """
-        positives: npt.NDArray[np.float64] = self.positives @ counts
-        up_to = np.cumsum(self.negatives @ counts, axis=0)
-        below, up_to_level = up_to[0:-1:2], up_to[1::2]
-        wins = np.einsum("mr,mr->r", positives, below + up_to_level) / 2
-        pairs = positives.sum(axis=0) * up_to[-1]
-        aurocs = np.full(len(pairs), np.nan)
-        np.divide(wins, pairs, out=aurocs, where=pairs > 0)
-        return aurocs
-
-
-def _bin_label(cells: Cells, label: int) -> _BinnedLabel:
-    truth, scores = cells.truth[:, label], cells.scores[:, label]
-    positive, negative = truth == 1, truth == 0
-    cuts, level = np.unique(scores[positive], return_inverse=True)
-    below = np.searchsorted(cuts, scores[negative], side="left")
-    up_to = np.searchsorted(cuts, scores[negative], side="right")
-    return _BinnedLabel(
-        positives=_count(level, cells.patients[positive], len(cuts), cells.patient_count),
-        negatives=_count(below + up_to, cells.patients[negative], 2 * len(cuts) + 1, cells.patient_count),
-    )
-
-
-def _count(bins: npt.NDArray[np.intp], patients: npt.NDArray[np.int64], height: int, width: int) -> Any:
-    """Sparse float64 [height, width]: how many images lie in each bin and belong to each patient."""
-    return csr_array((np.ones(len(bins)), (bins, patients)), shape=(height, width))
+    usable = samples[~np.isnan(samples)]
+    if 2 * len(usable) < len(samples) or not len(usable):
+        return Undefined(f"{len(samples) - len(usable)} of {len(samples)} resamples failed")
+    low, high = np.quantile(usable, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
+    if low == high:
+        return Undefined(f"resamples do not vary: all give {low:.3f}")
+    return low, high

@@ -1,112 +1,60 @@
-"""The figures of a prediction table, per label and over all labels, with their intervals."""
+"""The figures of a prediction table: per label, over all labels, as probabilities, at operating points, by subgroup."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cxr.calibrate.calibration import Calibration
 from cxr.config_evaluate import EvaluateConfig
-from cxr.evaluate.auroc import auroc, average_precision
-from cxr.evaluate.bootstrap import BootstrapInterval, percentile_interval, resampled_aurocs
+from cxr.evaluate.auroc import micro_auroc
+from cxr.evaluate.bootstrap import BootstrapInterval, percentile_interval, resample
 from cxr.evaluate.cells import Cells, align
+from cxr.evaluate.estimate import Estimate
+from cxr.evaluate.groups import group_images
 from cxr.evaluate.interval import Interval
+from cxr.evaluate.label_rows import LabelRow, label_row
+from cxr.evaluate.operating import OperatingRow, operating_rows
+from cxr.evaluate.probability_rows import ProbabilityRow, probability_rows
+from cxr.evaluate.ranking import rank_all, rank_label
+from cxr.evaluate.subgroups import Subgroups, compare_subgroups
 from cxr.evaluate.undefined import Undefined, as_float
+from cxr.evaluate.units import combine_units
 from cxr.labels.label_set import LabelSet
 from cxr.predictions import Predictions
 
-
-@dataclass(frozen=True)
-class LabelCounts:
-    """What a label's figures rest on.
-
-    Args:
-        positives: images with the finding.
-        negatives: images known to be without it.
-        unknown: images not evaluated: blank cells, and uncertain ones that the label set's policy leaves out.
-        uncertain: images whose cell was read as uncertain, whether the policy left them out or not.
-        patients: patients with a known cell.
-        patients_positive: patients with a positive image.
-        patients_negative: patients with a known negative image; one with both kinds counts in both.
-    """
-
-    positives: int
-    negatives: int
-    unknown: int
-    uncertain: int
-    patients: int
-    patients_positive: int
-    patients_negative: int
-
-    @property
-    def prevalence(self) -> float | Undefined:
-        """Positives among the known cells, in [0, 1]."""
-        known = self.positives + self.negatives
-        return self.positives / known if known else Undefined("no known cell")
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """The figures of one label.
-
-    Args:
-        label: its name.
-        counts: see `LabelCounts`.
-        auroc: in [0, 1].
-        bootstrap: interval of the AUROC.
-        average_precision: in [0, 1].
-        uncertain_used: uncertain cells that the label set's policy counted as positive or negative.
-    """
-
-    label: str
-    counts: LabelCounts
-    auroc: float | Undefined
-    bootstrap: BootstrapInterval
-    average_precision: float | Undefined
-    uncertain_used: int
-
-    @property
-    def interval(self) -> Interval | Undefined:
-        """Interval of the AUROC."""
-        return self.bootstrap.interval
-
-    @property
-    def note(self) -> str:
-        """What the row's reader must know: why a figure is undefined, what was left out; empty where all is plain."""
-        if isinstance(self.auroc, Undefined):
-            return f"undefined: {self.auroc.reason}"
-        parts = []
-        if isinstance(self.interval, Undefined):
-            parts.append(f"interval undefined: {self.interval.reason}")
-        elif self.bootstrap.failed:
-            parts.append(f"{self.bootstrap.failed} failed resamples left out")
-        if self.uncertain_used:
-            parts.append(f"{self.uncertain_used} uncertain counted as the label set says")
-        return "; ".join(parts)
+_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Macro:
-    """The mean AUROC over the labels that have one.
+    """Means over the labels that have an AUROC.
 
     Args:
-        auroc: unweighted mean, in [0, 1].
-        bootstrap: its interval; a resample fails where any of these labels fails.
+        ranking: mean AUROC, unweighted; a resample fails where any of these labels fails.
+        precision: mean average precision, likewise.
         labels_defined: the labels averaged.
         labels_undefined: the labels left out.
     """
 
-    auroc: float | Undefined
-    bootstrap: BootstrapInterval
+    ranking: Estimate
+    precision: Estimate
     labels_defined: tuple[str, ...]
     labels_undefined: tuple[str, ...]
 
     @property
+    def auroc(self) -> float | Undefined:
+        """Mean AUROC, in [0, 1]."""
+        return self.ranking.value
+
+    @property
     def interval(self) -> Interval | Undefined:
         """Interval of the mean AUROC."""
-        return self.bootstrap.interval
+        return self.ranking.interval
 
     @property
     def label_count(self) -> int:
@@ -114,141 +62,153 @@ class Macro:
         return len(self.labels_defined) + len(self.labels_undefined)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The evaluation of one prediction table.
 
     Args:
         rows: one per label, in the label set's order.
         macro: see `Macro`.
-        images: images evaluated.
-        patients: patients they are of.
-        resamples: bootstrap resamples drawn.
-        confidence: level of the intervals.
-        seed: seed of the bootstrap.
+        micro: AUROC of all known cells of all labels together.
+        probabilities: of each label, of the scores as they are and, where there is a calibration, of calibrated ones.
+        operating: of each label and operating point; none without a calibration.
+        subgroups: figures by sex, age, view and the like.
+        subgroups_absent: columns asked for that the table does not have.
+        calibration: fitted on other patients; None where there is none.
+        cells: what was measured: images, studies or patients.
+        images: how many images these are of.
+        config: unit, resamples, kind and level of the intervals.
+        seed: of the bootstrap.
         about: where the scores come from, as the prediction table tells it.
     """
 
     rows: tuple[LabelRow, ...]
     macro: Macro
+    micro: Estimate
+    probabilities: tuple[ProbabilityRow, ...]
+    operating: tuple[OperatingRow, ...]
+    subgroups: Subgroups
+    subgroups_absent: tuple[str, ...]
+    calibration: Calibration | None
+    cells: Cells
     images: int
-    patients: int
-    resamples: int
-    confidence: float
+    config: EvaluateConfig
     seed: int
     about: dict[str, str]
 
     @property
+    def patients(self) -> int:
+        """Patients that the images are of."""
+        return self.cells.patient_count
+
+    @property
+    def units(self) -> int:
+        """Images, studies or patients measured, by `config.unit`."""
+        return self.cells.image_count
+
+    @property
+    def calibrated(self) -> _Floats | None:
+        """Calibrated probabilities, float64 [units, labels] in [0, 1]; None without a calibration."""
+        return None if self.calibration is None else self.calibration.apply(self.cells.scores, self.cells.label_names)
+
+    @property
     def interval_method(self) -> str:
-        """How the intervals were made."""
-        return f"percentile bootstrap of patients, {self.resamples} resamples, {100 * self.confidence:g} %"
+        """How the intervals of the AUROC of single labels were made."""
+        level = f"{100 * self.config.confidence:g} %"
+        if self.config.intervals == "delong":
+            return f"DeLong, each {self.config.unit} taken for independent, {level}"
+        return f"percentile bootstrap of patients, {self.config.resamples} resamples, {level}"
 
     def table(self) -> pd.DataFrame:
         """One row per label; undefined figures are NaN (an empty cell in CSV), with the reason in `note`."""
-        return pd.DataFrame([self._record(row) for row in self.rows])
+        rows = {row.label: self._record(row) for row in self.rows}
+        for figures in self.probabilities:
+            rows[figures.label] |= figures.record()
+        return pd.DataFrame(list(rows.values()))
 
     def _record(self, row: LabelRow) -> dict[str, object]:
-        low, high = interval_floats(row.interval)
         return {
             "label": row.label,
-            "positives": row.counts.positives,
-            "negatives": row.counts.negatives,
-            "unknown": row.counts.unknown,
-            "uncertain": row.counts.uncertain,
-            "patients": row.counts.patients,
-            "patients_positive": row.counts.patients_positive,
-            "patients_negative": row.counts.patients_negative,
-            "auroc": as_float(row.auroc),
-            "auroc_low": low,
-            "auroc_high": high,
+            "unit": self.config.unit,
+            **vars(row.counts),
+            **named_floats("auroc", row.ranking),
             "interval_method": self.interval_method,
-            "failed_resamples": row.bootstrap.failed,
-            "average_precision": as_float(row.average_precision),
+            "failed_resamples": row.ranking.bootstrap.failed,
+            **named_floats("average_precision", row.precision),
             "prevalence": as_float(row.counts.prevalence),
             "note": row.note,
         }
 
 
-def interval_floats(interval: Interval | Undefined) -> tuple[float, float]:
-    """Both bounds as floats; NaN where the interval is undefined."""
-    return (float("nan"), float("nan")) if isinstance(interval, Undefined) else (interval.low, interval.high)
+def named_floats(name: str, estimate: Estimate) -> dict[str, float]:
+    """A figure and its bounds as columns; NaN where undefined."""
+    interval = estimate.interval
+    low, high = (float("nan"),) * 2 if isinstance(interval, Undefined) else (interval.low, interval.high)
+    return {name: as_float(estimate.value), f"{name}_low": low, f"{name}_high": high}
 
 
-def evaluate(predictions: Predictions, labels: LabelSet, config: EvaluateConfig, seed: int) -> Evaluation:
+def evaluate(
+    predictions: Predictions, labels: LabelSet, config: EvaluateConfig, seed: int, calibration: Calibration | None = None
+) -> Evaluation:
     """Measure a prediction table: every row of it, so pass the rows of one split.
 
     Args:
         predictions: the table; its labels are matched to `labels` by name.
         labels: says what an uncertain cell means, and the order of the rows.
-        config: resamples and level of the intervals.
+        config: unit, subgroups, resamples and level of the intervals.
         seed: of the bootstrap.
+        calibration: fitted on other patients.
 
     Raises:
+        ConfigError: a subgroup is none of the table, or a prevalence is stated for a label that there is not.
         DataError: the table is empty, a label is missing on either side, or a patient or a truth cell is blank.
     """
-    cells = align(predictions, labels)
-    samples = resampled_aurocs(cells, config.resamples, seed)
-    rows = tuple(_label_row(cells, label, samples[:, label], config) for label in range(len(cells.label_names)))
+    table = predictions.in_order()
+    groups = group_images(table.frame, config.subgroups)
+    units = combine_units(align(table, labels), table.frame, groups.frame, config.unit, config.combine)
+    cells, count = units.cells, len(labels.names)
+    rankings = [rank_label(cells, label) for label in range(count)]
+    figures = [*(each.aurocs for each in rankings), *(each.average_precisions for each in rankings), rank_all(cells).aurocs]
+    samples = resample(figures, cells.patient_count, config.resamples, seed)
+    aurocs, precisions, micro = samples[:, :count], samples[:, count:-1], samples[:, -1]
+    rows = tuple(label_row(cells, label, aurocs[:, label], precisions[:, label], config) for label in range(count))
     return Evaluation(
         rows=rows,
-        macro=_macro(rows, samples, config.confidence),
-        images=cells.image_count,
-        patients=cells.patient_count,
-        resamples=config.resamples,
-        confidence=config.confidence,
+        macro=_macro(rows, aurocs, precisions, config.confidence),
+        micro=_micro(cells, micro, config.confidence),
+        probabilities=probability_rows(cells, calibration, config, seed),
+        operating=() if calibration is None else operating_rows(cells, calibration, config, seed),
+        subgroups=compare_subgroups(cells, units.groups, config.resamples, config.confidence, seed),
+        subgroups_absent=groups.absent,
+        calibration=calibration,
+        cells=cells,
+        images=len(predictions.frame),
+        config=config,
         seed=seed,
         about=dict(predictions.about),
     )
 
 
-def _label_row(cells: Cells, label: int, samples: npt.NDArray[np.float64], config: EvaluateConfig) -> LabelRow:
-    truth, scores = cells.truth[:, label], cells.scores[:, label]
-    counts = _counts(cells, label)
-    value = auroc(truth, scores)
-    return LabelRow(
-        label=cells.label_names[label],
-        counts=counts,
-        auroc=value,
-        bootstrap=_label_interval(value, counts, samples, config.confidence),
-        average_precision=average_precision(truth, scores),
-        uncertain_used=int((cells.uncertain[:, label] & cells.known(label)).sum()),
-    )
-
-
-def _counts(cells: Cells, label: int) -> LabelCounts:
-    truth = cells.truth[:, label]
-    return LabelCounts(
-        positives=int((truth == 1).sum()),
-        negatives=int((truth == 0).sum()),
-        unknown=int(np.isnan(truth).sum()),
-        uncertain=int(cells.uncertain[:, label].sum()),
-        patients=cells.patients_where(cells.known(label)),
-        patients_positive=cells.patients_where(truth == 1),
-        patients_negative=cells.patients_where(truth == 0),
-    )
-
-
-def _label_interval(
-    value: float | Undefined, counts: LabelCounts, samples: npt.NDArray[np.float64], confidence: float
-) -> BootstrapInterval:
-    bootstrap = percentile_interval(samples, confidence)
-    if isinstance(value, Undefined):
-        return BootstrapInterval(value, bootstrap.failed)
-    # drawing one patient again and again shows nothing of how patients differ: the interval would be far too narrow
-    for kind, patients in (("positives", counts.patients_positive), ("negatives", counts.patients_negative)):
-        if patients == 1:
-            return BootstrapInterval(Undefined(f"all {kind} are of one patient"), bootstrap.failed)
-    return bootstrap
-
-
-def _macro(rows: tuple[LabelRow, ...], samples: npt.NDArray[np.float64], confidence: float) -> Macro:
+def _macro(rows: Sequence[LabelRow], aurocs: _Floats, precisions: _Floats, confidence: float) -> Macro:
     defined = [index for index, row in enumerate(rows) if not isinstance(row.auroc, Undefined)]
-    names = tuple(rows[index].label for index in defined)
-    others = tuple(row.label for row in rows if row.label not in names)
-    if not defined:
+    return Macro(
+        ranking=_mean([rows[index].ranking for index in defined], aurocs[:, defined], confidence),
+        precision=_mean([rows[index].precision for index in defined], precisions[:, defined], confidence),
+        labels_defined=tuple(rows[index].label for index in defined),
+        labels_undefined=tuple(row.label for row in rows if isinstance(row.auroc, Undefined)),
+    )
+
+
+def _mean(estimates: Sequence[Estimate], samples: _Floats, confidence: float) -> Estimate:
+    if not estimates:
         nothing = Undefined("no label has an AUROC")
-        return Macro(nothing, BootstrapInterval(nothing, len(samples)), names, others)
-    # a mean over rows with NaN is NaN: such a resample counts as failed
-    bootstrap = percentile_interval(samples[:, defined].mean(axis=1), confidence)
-    value = float(np.mean([as_float(rows[index].auroc) for index in defined]))
-    return Macro(value, bootstrap, names, others)
+        return Estimate(nothing, BootstrapInterval(nothing, len(samples)))
+    # a mean over a row with NaN is NaN: such a resample counts as failed
+    bootstrap = percentile_interval(samples.mean(axis=1), confidence)
+    return Estimate(float(np.mean([as_float(estimate.value) for estimate in estimates])), bootstrap)
+
+
+def _micro(cells: Cells, samples: _Floats, confidence: float) -> Estimate:
+    value = micro_auroc(cells.truth, cells.scores)
+    bootstrap = percentile_interval(samples, confidence)
+    return Estimate(value, BootstrapInterval(value, bootstrap.failed) if isinstance(value, Undefined) else bootstrap)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cxr.evaluate.metrics import Evaluation, LabelRow
+from cxr.evaluate.label_rows import LabelRow
+from cxr.evaluate.metrics import Evaluation
 from cxr.evaluate.undefined import Undefined
 from cxr.evaluate.wording import count_text
 

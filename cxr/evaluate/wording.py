@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cxr.evaluate.interval import Interval
 from cxr.evaluate.metrics import Evaluation
 from cxr.evaluate.undefined import Undefined
+from cxr.manifest import SPLITS
 
 
 def figure_text(figure: float | Undefined) -> str:
@@ -19,7 +22,7 @@ def interval_text(interval: Interval | Undefined) -> str:
 
 def confidence_text(evaluation: Evaluation) -> str:
     """Like "95 % interval"."""
-    return f"{100 * evaluation.confidence:g} % interval"
+    return f"{100 * evaluation.config.confidence:g} % interval"
 
 
 def mean_text(evaluation: Evaluation) -> str:
@@ -37,13 +40,41 @@ def labels_text(evaluation: Evaluation) -> str:
     return f"{len(evaluation.macro.labels_defined)} of {count_text(evaluation.macro.label_count, 'label')}"
 
 
+def plural(thing: str) -> str:
+    """Like "images" or "studies"."""
+    return f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+
+
 def count_text(count: int, thing: str) -> str:
-    """Like "1 label" or "2,500 labels"."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+    """Like "1 label" or "2,500 studies"."""
+    return f"{count:,} {thing if count == 1 else plural(thing)}"
 
 
-def headline(evaluation: Evaluation, split: str) -> str:
-    """The evaluation in one line."""
-    images = count_text(evaluation.images, f"{split} image")
-    patients = count_text(evaluation.patients, "patient")
-    return f"mean AUROC {mean_text(evaluation)} over {labels_text(evaluation)}, {images} of {patients}"
+def list_text(names: Sequence[str]) -> str:
+    """Like "Edema, Mass and Hernia"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def extent_text(evaluation: Evaluation, side: str = "") -> str:
+    """Like "244 images of 121 patients", "200 test studies (244 images) of 121 patients" or "121 patients (244 images)".
+
+    Args:
+        evaluation: what was evaluated.
+        side: of the split, where it is to be named.
+    """
+    unit = evaluation.config.unit
+    text = count_text(evaluation.units, f"{side} {unit}".strip())
+    if unit != "image":
+        text += f" ({count_text(evaluation.images, 'image')})"
+    return text if unit == "patient" else f"{text} of {count_text(evaluation.patients, 'patient')}"
+
+
+def place_text(side: str) -> str:
+    """What was evaluated, like "the test split"; a table is called as it is."""
+    return f"the {side} split" if side in SPLITS else "the table" if side == "table" else side
+
+
+def headline(evaluation: Evaluation, side: str) -> str:
+    """The evaluation in one line; `side` is a side of the split, or a table."""
+    extent = extent_text(evaluation, side if side in SPLITS else "")
+    return f"mean AUROC {mean_text(evaluation)} over {labels_text(evaluation)}, {extent}"

@@ -9,6 +9,7 @@ cells into numbers, at two different moments:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -84,6 +85,16 @@ class LabelSet(BaseModel):
             self._check_ancestry(label)
             self._check_excludes(label)
         return self
+
+    def only(self, names: Collection[str]) -> LabelSet:
+        """The set with these labels alone; the parent of one is then the nearest of those above it."""
+        kept = []
+        for label in self.labels:
+            if label.name in names:
+                parent = next((name for name in self.lineage(label) if name in names), None)
+                excludes = tuple(name for name in label.excludes if name in names)
+                kept.append(label.model_copy(update={"parent": parent, "excludes": excludes}))
+        return LabelSet(name=self.name, title=self.title, reference=self.reference, labels=tuple(kept))
 
     def _check_excludes(self, label: Label) -> None:
         for other in label.excludes:

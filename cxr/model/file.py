@@ -11,15 +11,16 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from cxr.calibrate.calibration import Calibration
 from cxr.config_model import ModelConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import LabelSet
 from cxr.model.build import build_classifier
 from cxr.model.classifier import Classifier
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "cxr.model"
 
 
@@ -46,7 +47,7 @@ class ModelCard(BaseModel):
         run_id: the tracked run that trained it.
         data_sha256: digest of the development manifest, train and validation images with their sides.
         epoch: the epoch it was taken from, from 1.
-        thresholds, calibration: operating points and calibration; None until evaluation sets them.
+        calibration: how its scores become probabilities, and where these become a yes; None until it is calibrated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -59,8 +60,7 @@ class ModelCard(BaseModel):
     run_id: str
     data_sha256: str
     epoch: int
-    thresholds: dict[str, float] | None = None
-    calibration: dict[str, list[float]] | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,16 @@ def save_model(path: Path, state: dict[str, torch.Tensor], card: ModelCard) -> N
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(partial, path)
+
+
+def calibrated_copy(source: Path, target: Path, calibration: Calibration) -> None:
+    """Write a model file again, with its calibration.
+
+    Raises:
+        DataError: `source` is no model file, or one of another format.
+    """
+    card = read_card(source)
+    save_model(target, load_file(source), card.model_copy(update={"calibration": calibration}))
 
 
 def read_card(path: Path) -> ModelCard:

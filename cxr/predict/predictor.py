@@ -54,6 +54,11 @@ class Predictor:
         """What the model file says about itself."""
         return self._saved.card
 
+    def branch_weights(self) -> dict[str, float]:
+        """How much each label leans on its own branch, in [0, 1]; empty where the head has not both."""
+        weights = self._network.head.combination_weights()
+        return {} if weights is None else dict(zip(self.labels.names, weights.tolist(), strict=True))
+
     @property
     def labels(self) -> LabelSet:
         """The label set, in the order of the columns of `probabilities`."""

@@ -85,4 +85,5 @@ def _about(predictor: Predictor, digests: dict[str, str], context: StageContext)
         "training data sha256": card.data_sha256,
         "test data sha256": digests["test"],
         "split sha256": split_digest(read_split(context.inputs["split"])),
+        **{f"branch weight/{name}": f"{weight:.3f}" for name, weight in predictor.branch_weights().items()},
     }

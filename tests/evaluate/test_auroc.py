@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxr.evaluate.auroc import auroc, average_precision, mean_auroc
+from cxr.evaluate.auroc import auroc, average_precision, mean_auroc, micro_auroc
 from cxr.evaluate.undefined import Undefined, as_float
 
 NAN = np.nan
@@ -63,3 +63,15 @@ def test_it_is_undefined_in_words_where_no_label_has_both() -> None:
     value = mean_auroc(np.array([[1.0, 0.0], [NAN, 0.0]], np.float32), np.full((2, 2), 0.5))
     assert isinstance(value, Undefined)
     assert "both positive and negative" in value.reason
+
+
+def test_micro_auroc_pools_the_cells_of_all_labels_so_that_their_scales_matter() -> None:
+    truth = np.array([[1, 0], [0, NAN], [NAN, 1]], np.float32)
+    scores = np.array([[0.3, 0.4], [0.1, 0.9], [0.9, 0.8]])
+    # positives 0.3 and 0.8 against negatives 0.1 and 0.4: three of four pairs, though each label by itself has all
+    assert micro_auroc(truth, scores) == 0.75
+    assert mean_auroc(truth, scores) == 1.0
+
+
+def test_micro_auroc_without_known_cells_says_why() -> None:
+    assert micro_auroc(np.full((3, 2), NAN, np.float32), np.full((3, 2), 0.5)) == Undefined("no known cell")

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from scipy.stats import norm
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from cxr.evaluate import bootstrap
-from cxr.evaluate.bootstrap import patient_counts, percentile_interval, resampled_aurocs
+from cxr.evaluate.bootstrap import patient_counts, percentile_bounds, percentile_interval, resample, resampled_aurocs
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.interval import Interval
+from cxr.evaluate.probability import brier_figure
+from cxr.evaluate.ranking import rank_all, rank_label
 from cxr.evaluate.undefined import Undefined
 
 
@@ -19,11 +22,18 @@ def cells_of(truth, scores, patients):
     return Cells(names, truth, np.asarray(scores, np.float64), np.zeros(truth.shape, bool), np.asarray(patients))
 
 
-def slow_auroc(truth, scores, repeats):
-    """scikit-learn on the rows written out as often as their patient was drawn; NaN where it is undefined."""
+def resampled_rows(patients, resamples, seed):
+    """The rows of each resample, written out: patients drawn one resample after another, with all images of each."""
+    rng = np.random.default_rng(seed)
+    count = patients.max() + 1
+    for _ in range(resamples):
+        yield np.concatenate([np.flatnonzero(patients == patient) for patient in rng.integers(count, size=count)])
+
+
+def slow(metric, truth, scores):
+    """scikit-learn on the known cells; NaN where there are not both positives and negatives."""
     known = ~np.isnan(truth)
-    truth, scores = np.repeat(truth[known], repeats[known]), np.repeat(scores[known], repeats[known])
-    return roc_auc_score(truth, scores) if len(np.unique(truth)) == 2 else np.nan
+    return metric(truth[known], scores[known]) if len(np.unique(truth[known])) == 2 else np.nan
 
 
 @st.composite
@@ -39,17 +49,28 @@ def drawn_cells(draw):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(drawn_cells(), st.integers(0, 1000))
-def test_equals_a_loop_of_scikit_learn_with_ties_and_unknown_cells(cells, seed):
+def test_equals_a_loop_of_scikit_learn_over_resampled_patients_with_the_same_seed(cells, seed):
     fast = resampled_aurocs(cells, 8, seed)
-    counts = np.concatenate(list(patient_counts(cells.patient_count, 8, seed)), axis=1).astype(int)
-    slow = [
-        [
-            slow_auroc(cells.truth[:, label], cells.scores[:, label], counts[cells.patients, resample])
-            for label in range(len(cells.label_names))
-        ]
-        for resample in range(8)
+    loop = [
+        [slow(roc_auc_score, cells.truth[rows, label], cells.scores[rows, label]) for label in range(len(cells.label_names))]
+        for rows in resampled_rows(cells.patients, 8, seed)
     ]
-    np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(fast, loop, rtol=0, atol=1e-12)
+
+
+def test_different_figures_stand_on_the_same_resamples():
+    rng = np.random.default_rng(4)
+    cells = cells_of(rng.integers(0, 2, (60, 2)), rng.integers(1, 9, (60, 2)) / 10, np.arange(60) // 3)
+    figures = [rank_label(cells, 0).average_precisions, rank_all(cells).aurocs, brier_figure(cells, 1)]
+    loop = [
+        [
+            slow(average_precision_score, cells.truth[rows, 0], cells.scores[rows, 0]),
+            slow(roc_auc_score, cells.truth[rows].ravel(), cells.scores[rows].ravel()),
+            brier_score_loss(cells.truth[rows, 1], cells.scores[rows, 1]),
+        ]
+        for rows in resampled_rows(cells.patients, 20, 5)
+    ]
+    np.testing.assert_allclose(resample(figures, cells.patient_count, 20, 5), loop, rtol=0, atol=1e-12)
 
 
 def test_every_resample_draws_as_many_patients_as_there_are_evenly():
@@ -97,3 +118,31 @@ def test_images_of_one_patient_do_not_narrow_the_interval(images_per_patient):
     copied = percentile_interval(resampled_aurocs(cells_of(truth[copies], scores[copies], copies), 400, 2)[:, 0], 0.95)
     assert copied.interval.low == pytest.approx(single.interval.low, abs=1e-12)
     assert copied.interval.high == pytest.approx(single.interval.high, abs=1e-12)
+
+
+def test_bounds_of_differences_may_lie_below_zero():
+    assert percentile_bounds(np.linspace(-1, 1, 101), 0.5) == (-0.5, 0.5)
+
+
+def clustered(rng, patients=200, images=5):
+    """Patients whose images resemble each other in finding and score; images see AUROC norm.cdf(1 / sqrt(2)) = 0.760."""
+    owners = np.repeat(np.arange(patients), images)
+    size = len(owners)
+    finding = 0.8 * rng.normal(size=patients)[owners] + 0.6 * rng.normal(size=size) > norm.ppf(0.85)
+    scores = 0.8 * rng.normal(size=patients)[owners] + 0.6 * rng.normal(size=size) + finding
+    return cells_of(finding[:, np.newaxis], scores[:, np.newaxis], owners)
+
+
+def test_interval_by_patient_covers_the_true_auroc_and_that_by_image_does_so_less_often():
+    rng = np.random.default_rng(6)
+    covered = np.zeros(2)
+    for _ in range(250):
+        cells = clustered(rng)
+        for way, owners in enumerate((cells.patients, np.arange(cells.image_count))):
+            as_if = Cells(cells.label_names, cells.truth, cells.scores, cells.uncertain, owners)
+            interval = percentile_interval(resampled_aurocs(as_if, 200, 0)[:, 0], 0.95).interval
+            covered[way] += interval.low <= norm.cdf(0.5**0.5) <= interval.high
+    by_patient, by_image = covered / 250
+    # three standard errors of 250 simulations are 0.04
+    assert by_patient == pytest.approx(0.95, abs=0.04)
+    assert by_image < 0.85

@@ -5,8 +5,12 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from cxr.calibrate.fit import fit_calibration
+from cxr.config_evaluate import CalibrateConfig
+from cxr.evaluate.cells import align
+from cxr.evaluate.delong import delong_interval
 from cxr.evaluate.metrics import evaluate
 from cxr.evaluate.undefined import Undefined
 from cxr.predictions import Predictions
@@ -28,7 +32,10 @@ def test_shuffled_label_columns_leave_every_label_unchanged(cohort, make_labels,
 def test_row_order_changes_nothing(cohort, make_labels, quick):
     shuffled = Predictions(cohort.frame.sample(frac=1, random_state=1), cohort.label_names, cohort.about)
     labels = make_labels("ABC")
-    assert evaluate(shuffled, labels, quick, seed=0) == evaluate(cohort, labels, quick, seed=0)
+    first, other = (evaluate(table, labels, quick, seed=0) for table in (cohort, shuffled))
+    pd.testing.assert_frame_equal(other.table(), first.table(), check_exact=True)
+    pd.testing.assert_frame_equal(other.subgroups.table(), first.subgroups.table(), check_exact=True)
+    assert (other.macro, other.micro, other.probabilities) == (first.macro, first.micro, first.probabilities)
 
 
 def test_figures_are_scikit_learns_on_known_cells(cohort, make_labels, quick):
@@ -69,7 +76,7 @@ def test_label_without_positives_is_undefined_and_outside_the_mean(make_table, m
     a, b, c = evaluation.rows
     assert (b.auroc, b.interval, b.average_precision) == (Undefined("no positives"),) * 3
     assert (c.auroc, c.counts.prevalence) == (Undefined("no known cell"),) * 2
-    assert b.bootstrap.failed == 200
+    assert b.ranking.bootstrap.failed == 200
     assert evaluation.macro.auroc == a.auroc
     assert evaluation.macro.interval == a.interval
     assert evaluation.macro.labels_defined == ("A",)
@@ -87,7 +94,7 @@ def test_one_positive_has_a_figure_and_no_interval(make_table, make_labels, quic
     row = evaluate(table, make_labels("A"), quick, seed=0).rows[0]
     assert row.auroc == 1
     assert row.interval == Undefined("all positives are of one patient")
-    assert 40 < row.bootstrap.failed < 110  # the one patient is missing in (39/40)^40 = 36 % of resamples
+    assert 40 < row.ranking.bootstrap.failed < 110  # the one patient is missing in (39/40)^40 = 36 % of resamples
 
 
 def test_three_positives_have_a_finite_interval_and_counted_failures(make_table, make_labels, quick):
@@ -95,8 +102,8 @@ def test_three_positives_have_a_finite_interval_and_counted_failures(make_table,
     table = make_table({"A": ([1, 1, 1, *[0] * 57], rng.random(60))})
     row = evaluate(table, make_labels("A"), quick, seed=0).rows[0]
     assert 0 <= row.interval.low < row.interval.high <= 1
-    assert row.bootstrap.failed > 0
-    assert f"{row.bootstrap.failed} failed resamples left out" in row.note
+    assert row.ranking.bootstrap.failed > 0
+    assert f"{row.ranking.bootstrap.failed} failed resamples left out" in row.note
 
 
 def test_a_resample_that_fails_for_one_label_fails_for_the_mean(make_table, make_labels, quick):
@@ -104,7 +111,7 @@ def test_a_resample_that_fails_for_one_label_fails_for_the_mean(make_table, make
     rare = (np.array([1, 1, 1, *[0] * 57]), rng.random(60))
     table = make_table({"A": (np.tile([0, 1], 30), rng.random(60)), "B": rare})
     evaluation = evaluate(table, make_labels("AB"), quick, seed=0)
-    assert evaluation.macro.bootstrap.failed == evaluation.rows[1].bootstrap.failed > 0
+    assert evaluation.macro.ranking.bootstrap.failed == evaluation.rows[1].ranking.bootstrap.failed > 0
 
 
 def test_constant_scores_have_no_interval_of_width_zero(make_table, make_labels, quick):
@@ -116,7 +123,7 @@ def test_constant_scores_have_no_interval_of_width_zero(make_table, make_labels,
 def test_the_seed_decides_the_interval(cohort, make_labels, quick):
     labels = make_labels("ABC")
     first, again, other = (evaluate(cohort, labels, quick, seed) for seed in (0, 0, 1))
-    assert first == again
+    pd.testing.assert_frame_equal(again.table(), first.table(), check_exact=True)
     assert first.rows[0].interval != other.rows[0].interval
 
 
@@ -143,3 +150,36 @@ def test_undefined_is_an_empty_cell_in_csv(make_table, make_labels, quick):
     record = pd.read_csv(io.StringIO(table.to_csv(index=False)), dtype=str, keep_default_na=False).iloc[0]
     assert (record["auroc"], record["auroc_low"], record["auroc_high"], record["average_precision"]) == ("",) * 4
     assert record["prevalence"] == "0.0"
+
+
+def test_delongs_intervals_are_taken_where_they_are_asked_for(cohort, make_labels, quick):
+    evaluation = evaluate(cohort, make_labels("ABC"), quick.model_copy(update={"intervals": "delong"}), seed=0)
+    for label, row in enumerate(evaluation.rows):
+        expected = delong_interval(evaluation.cells.truth[:, label], evaluation.cells.scores[:, label], 0.95)
+        assert row.interval == expected
+    assert evaluation.interval_method == "DeLong, each image taken for independent, 95 %"
+
+
+def test_calibrated_probabilities_stand_beside_those_as_scored(cohort, make_labels, quick):
+    labels = make_labels("ABC")
+    calibration = fit_calibration(align(cohort, labels), CalibrateConfig())
+    evaluation = evaluate(cohort, labels, quick, seed=0, calibration=calibration)
+    table = evaluation.table().set_index("label")
+    for label, name in enumerate("ABC"):
+        known = evaluation.cells.known(label)
+        truth = evaluation.cells.truth[known, label]
+        for column, scores in (("brier", evaluation.cells.scores), ("brier_calibrated", evaluation.calibrated)):
+            assert table.loc[name, column] == pytest.approx(brier_score_loss(truth, scores[known, label]), abs=1e-12)
+        # fitted to these very images, so that they can only come out closer
+        assert table.loc[name, "log_loss_calibrated"] <= table.loc[name, "log_loss"]
+    assert table.loc["A", "log_loss_calibrated"] < table.loc["A", "log_loss"]
+    assert {row.label for row in evaluation.operating} == set("ABC")
+
+
+def test_studies_are_counted_where_they_are_the_unit(cohort, make_labels, quick):
+    both = cohort.frame.assign(study_id=cohort.frame["patient_id"])
+    table = Predictions(both, cohort.label_names, cohort.about)
+    evaluation = evaluate(table, make_labels("ABC"), quick.model_copy(update={"unit": "study"}), seed=0)
+    assert (evaluation.units, evaluation.images, evaluation.patients) == (120, 240, 120)
+    assert set(evaluation.table()["unit"]) == {"study"}
+    assert evaluation.rows[0].counts.patients == evaluation.rows[0].counts.positives + evaluation.rows[0].counts.negatives

@@ -10,13 +10,24 @@ import pandas as pd
 import pytest
 import yaml
 
-from cxr.config import EvaluateConfig, EvaluateStage
+from cxr.calibrate.calibration import Calibration
+from cxr.config import EvaluateStage
+from cxr.config_evaluate import CalibrateConfig, EvaluateConfig, OperatingRule
 from cxr.errors import DataError
+from cxr.evaluate.conclude import PAGES
 from cxr.evaluate.metrics import evaluate
+from cxr.evaluate.outputs import WRITTEN
 from cxr.evaluate.stage import run
 from cxr.labels.label_set import read_label_set
 from cxr.predictions import Predictions
 from cxr.stage import StageContext, StageResult
+
+POINTS = {
+    "youden": {
+        "threshold": 0.5,
+        "validation": {"true_positives": 5, "false_positives": 5, "false_negatives": 5, "true_negatives": 15},
+    }
+}
 
 
 @dataclasses.dataclass
@@ -28,6 +39,15 @@ class Ran:
     steps: list[tuple[int, int]]
 
 
+def fitted(table: Predictions) -> Calibration:
+    """A calibration of the labels of a table."""
+    labels = {
+        name: {"scaling": {"method": "platt", "slope": 1.5, "intercept": -0.2}, "points": POINTS} for name in table.label_names
+    }
+    config = CalibrateConfig(points=[OperatingRule(rule="youden")])
+    return Calibration(schema_version=1, config=config, unit="image", combine="mean", images=60, patients=30, labels=labels)
+
+
 @pytest.fixture
 def run_stage(tmp_path, recording_run):
     def start(table: Predictions) -> Ran:
@@ -36,10 +56,11 @@ def run_stage(tmp_path, recording_run):
         (tmp_path / "labels.yaml").write_text(yaml.safe_dump({"name": "set", "labels": names}))
         folder = tmp_path / "evaluate"
         folder.mkdir()
+        (tmp_path / "calibration.json").write_text(fitted(table).to_json())
         steps = []
         context = StageContext(
             folder,
-            {"predictions": tmp_path / "predictions.parquet"},
+            {"predictions": tmp_path / "predictions.parquet", "calibration": tmp_path / "calibration.json"},
             recording_run,
             lambda done, total, text="": steps.append((done, total)),
         )
@@ -72,8 +93,8 @@ def test_writes_and_logs_what_it_says(run_stage, table, tmp_path):
     expected = evaluate(
         table.where("test"), read_label_set(tmp_path / "labels.yaml"), EvaluateConfig(resamples=100, confidence=0.9), 3
     )
-    assert sorted(path.name for path in ran.folder.iterdir()) == ["metrics.csv", "metrics.json", "report.html"]
-    assert ran.artifacts == ["metrics.csv", "report.html"]
+    assert sorted(path.name for path in ran.folder.iterdir()) == sorted((*WRITTEN, *PAGES))
+    assert ran.artifacts == [*WRITTEN, *PAGES]
     written = pd.read_csv(ran.folder / "metrics.csv", keep_default_na=False).set_index("label")
     for row in expected.rows[:3]:
         assert float(written.loc[row.label, "auroc"]) == row.auroc == ran.logged[f"test/auroc/{row.label}"]
@@ -87,6 +108,10 @@ def test_writes_and_logs_what_it_says(run_stage, table, tmp_path):
     assert ran.logged["test/auroc_macro_low"] == expected.macro.interval.low
     assert ran.logged["test/auroc_macro_high"] == expected.macro.interval.high
     assert ran.logged["test/labels_defined"] == 3
+    operating = pd.read_csv(ran.folder / "operating.csv").set_index("label")
+    for name in "ABC":
+        assert ran.logged[f"test/sensitivity_youden/{name}"] == operating.loc[name, "sensitivity"]
+        assert ran.logged[f"test/brier_calibrated/{name}"] != ran.logged[f"test/brier/{name}"]
     assert ran.steps[0] == (0, 3)
     assert ran.steps[-1] == (3, 3)
 

@@ -5,17 +5,20 @@ import dataclasses
 import pytest
 
 from cxr.evaluate.bootstrap import BootstrapInterval
+from cxr.evaluate.estimate import Estimate
 from cxr.evaluate.interval import Interval
-from cxr.evaluate.metrics import Evaluation, LabelCounts, LabelRow, Macro
+from cxr.evaluate.label_rows import LabelCounts, LabelRow
+from cxr.evaluate.metrics import Macro, evaluate
 from cxr.evaluate.trust import Verdict, judge, warnings
 from cxr.evaluate.undefined import Undefined
 
 COUNTS = LabelCounts(30, 90, 5, 2, 80, patients_positive=20, patients_negative=60)
-ROW = LabelRow("Edema", COUNTS, 0.8, BootstrapInterval(Interval(0.75, 0.85), 0), 0.5, 0)
+FIRM = Estimate(0.8, BootstrapInterval(Interval(0.75, 0.85), 0))
+ROW = LabelRow("Edema", COUNTS, FIRM, FIRM, 0)
 
 
 def with_interval(interval):
-    return dataclasses.replace(ROW, bootstrap=BootstrapInterval(interval, 0))
+    return dataclasses.replace(ROW, ranking=Estimate(0.8, BootstrapInterval(interval, 0)))
 
 
 def test_supported_where_nothing_speaks_against_it():
@@ -41,7 +44,7 @@ def test_each_part_of_the_rule_alone_asks_for_caution(row, reason):
 
 def test_no_figure_is_undefined_and_no_caution():
     nothing = Undefined("no positives")
-    row = dataclasses.replace(ROW, auroc=nothing, bootstrap=BootstrapInterval(nothing, 100))
+    row = dataclasses.replace(ROW, ranking=Estimate(nothing, BootstrapInterval(nothing, 100)))
     assert judge(row) == Verdict("undefined", ("no positives",))
 
 
@@ -51,14 +54,17 @@ def test_a_verdict_and_its_reasons_agree(grade, reasons):
         Verdict(grade, reasons)
 
 
-def test_warnings_name_small_test_sets_and_labels_left_out():
-    nothing = BootstrapInterval(Undefined("no positives"), 100)
-    missing = dataclasses.replace(ROW, label="Hernia", auroc=Undefined("no positives"), bootstrap=nothing)
-    macro = Macro(0.8, ROW.bootstrap, ("Edema",), ("Hernia",))
-    evaluation = Evaluation((ROW, missing), macro, 120, 99, 100, 0.95, 0, {})
+def test_warnings_name_small_test_sets_and_labels_left_out(cohort, make_labels, quick):
+    nothing = Undefined("no positives")
+    missing = dataclasses.replace(ROW, label="Hernia", ranking=Estimate(nothing, BootstrapInterval(nothing, 100)))
+    whole = dataclasses.replace(
+        evaluate(cohort, make_labels("ABC"), quick, 0), rows=(ROW,), macro=Macro(FIRM, FIRM, ("Edema",), ())
+    )
+    assert whole.patients == 120
+    assert warnings(whole) == ()
+    few = whole.cells.where(whole.cells.patients < 99)
+    evaluation = dataclasses.replace(whole, rows=(ROW, missing), macro=Macro(FIRM, FIRM, ("Edema",), ("Hernia",)), cells=few)
     small, partial, undefined = warnings(evaluation)
     assert "99 patients" in small
     assert partial == "The mean AUROC covers 1 of 2 labels, without Hernia."
     assert undefined == "Hernia: the AUROC is undefined, no positives."
-    whole = dataclasses.replace(evaluation, rows=(ROW,), macro=Macro(0.8, ROW.bootstrap, ("Edema",), ()), patients=100)
-    assert warnings(whole) == ()

@@ -217,3 +217,10 @@ def test_label_set_is_found_by_shipped_name_or_by_path(tmp_path):
     assert find_label_set("nih14", tmp_path) == (SHIPPED / "nih14" / "labels.yaml").resolve()
     with pytest.raises(ConfigError, match=r"no label set 'nih41'.*nih14"):
         find_label_set("nih41", tmp_path)
+
+
+def test_a_part_of_a_set_keeps_the_nearest_parent_that_is_left():
+    chain = (Label(name="a"), Label(name="b", parent="a"), Label(name="c", parent="b", excludes=("d",)), Label(name="d"))
+    part = LabelSet(name="s", title="t", labels=chain).only({"a", "c"})
+    assert [(label.name, label.parent, label.excludes) for label in part.labels] == [("a", None, ()), ("c", "a", ())]
+    assert (part.name, part.title) == ("s", "t")

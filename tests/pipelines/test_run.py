@@ -96,7 +96,7 @@ def test_one_parent_run_with_a_child_per_stage(finished, small_pipeline):
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = {run.info.run_name: run for run in runs if run not in parents}
     assert len(parents) == 1
-    assert set(children) == {"ingest", "split", "train", "predict", "evaluate"}
+    assert set(children) == {"ingest", "split", "train", "predict", "calibrate", "evaluate"}
     assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parents[0].info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert "test/auroc/Effusion" in parents[0].data.metrics
@@ -119,12 +119,12 @@ def test_curves_per_label_are_grouped_on_the_train_run(finished, small_pipeline)
 
 
 def test_stages_one_by_one_give_the_same_in_one_parent_run(small_pipeline, command):
-    for name in ("ingest", "split", "train", "predict", "evaluate"):
+    for name in ("ingest", "split", "train", "predict", "calibrate", "evaluate"):
         outcome = command(name, small_pipeline)
         assert outcome.code == 0, outcome.err
     _, runs = runs_of(small_pipeline.parent)
     assert sum("mlflow.parentRunId" not in run.data.tags for run in runs) == 1
-    assert command("run", small_pipeline).out.count("not run again") == 5
+    assert command("run", small_pipeline).out.count("not run again") == 6
 
 
 def test_stage_before_its_turn_names_what_has_to_run_first(small_pipeline, command):

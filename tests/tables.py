@@ -1,3 +1,5 @@
+"""Prediction tables and label sets, generated."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,0 +1,63 @@
+"""The calibrate stage: thresholds and calibration from the validation patients, frozen into the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cxr.calibrate.calibration import Calibration
+from cxr.calibrate.fit import fit_calibration
+from cxr.calibrate.wording import headline, table, unscaled, warnings
+from cxr.config import CalibrateStage
+from cxr.errors import DataError
+from cxr.evaluate.cells import Cells, align
+from cxr.evaluate.units import combine_units
+from cxr.labels.label_set import read_label_set
+from cxr.model.file import calibrated_copy
+from cxr.predictions import read_predictions
+from cxr.stage import StageContext, StageResult
+
+SPLIT = "val"
+"""The side that calibration is fitted on; the test patients are not looked at."""
+
+
+def run(config: CalibrateStage, context: StageContext) -> StageResult:
+    """Write `calibration.json`, and `model.safetensors`: the trained model with its calibration, ready to be served.
+
+    Raises:
+        DataError: the predictions have no validation rows, or their labels are not those of the label set.
+    """
+    context.progress(0, 2, "fitting on the validation patients")
+    cells = _validation(config, context.inputs["predictions"])
+    calibration = fit_calibration(cells, config.calibrate, config.unit, config.combine)
+    (context.folder / "calibration.json").write_text(calibration.to_json() + "\n", encoding="utf-8")
+    context.progress(1, 2, "writing the model")
+    calibrated_copy(context.inputs["model"], context.folder / "model.safetensors", calibration)
+    context.run.params(config.calibrate.model_dump(mode="json"))
+    for name in ("calibration.json", "model.safetensors"):
+        context.run.artifact(context.folder / name)
+    context.progress(2, 2, "done")
+    return StageResult(
+        counts=_counts(calibration),
+        headline=headline(calibration),
+        table=table(calibration),
+        warnings=warnings(calibration),
+        highlights=("calibration.json",),
+    )
+
+
+def _validation(config: CalibrateStage, path: Path) -> Cells:
+    predictions = read_predictions(path).where(SPLIT)
+    if predictions.frame.empty:
+        raise DataError(f"{path}: no row has the split '{SPLIT}', so there is nothing to calibrate on")
+    cells = align(predictions, read_label_set(config.labels))
+    no_groups = predictions.frame[[]]
+    return combine_units(cells, predictions.frame, no_groups, config.unit, config.combine).cells
+
+
+def _counts(calibration: Calibration) -> dict[str, int]:
+    return {
+        "images": calibration.images,
+        "patients": calibration.patients,
+        "labels": len(calibration.labels),
+        "labels_calibrated": len(calibration.labels) - len(unscaled(calibration)),
+    }

@@ -1,0 +1,1 @@
+"""Two score sets on the same patients."""

@@ -1,0 +1,153 @@
+"""The figures of one label: what they rest on, how well scores rank its images, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr.config_evaluate import EvaluateConfig
+from cxr.evaluate.auroc import auroc, average_precision
+from cxr.evaluate.bootstrap import BootstrapInterval, percentile_interval
+from cxr.evaluate.cells import Cells
+from cxr.evaluate.delong import delong_interval
+from cxr.evaluate.estimate import Estimate
+from cxr.evaluate.interval import Interval
+from cxr.evaluate.undefined import Undefined
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """What a label's figures rest on; images are studies or patients where these are the unit.
+
+    Args:
+        positives: images with the finding.
+        negatives: images known to be without it.
+        unknown: images not evaluated: blank cells, and uncertain ones that the label set's policy leaves out.
+        uncertain: images whose cell was read as uncertain, whether the policy left them out or not.
+        patients: patients with a known cell.
+        patients_positive: patients with a positive image.
+        patients_negative: patients with a known negative image; one with both kinds counts in both.
+    """
+
+    positives: int
+    negatives: int
+    unknown: int
+    uncertain: int
+    patients: int
+    patients_positive: int
+    patients_negative: int
+
+    @property
+    def prevalence(self) -> float | Undefined:
+        """Positives among the known cells, in [0, 1]."""
+        known = self.positives + self.negatives
+        return self.positives / known if known else Undefined("no known cell")
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """How well the scores of one label rank its images.
+
+    Args:
+        label: its name.
+        counts: see `LabelCounts`.
+        ranking: the AUROC.
+        precision: the average precision.
+        uncertain_used: uncertain cells that the label set's policy counted as positive or negative.
+    """
+
+    label: str
+    counts: LabelCounts
+    ranking: Estimate
+    precision: Estimate
+    uncertain_used: int
+
+    @property
+    def auroc(self) -> float | Undefined:
+        """AUROC, in [0, 1]."""
+        return self.ranking.value
+
+    @property
+    def interval(self) -> Interval | Undefined:
+        """Interval of the AUROC."""
+        return self.ranking.interval
+
+    @property
+    def average_precision(self) -> float | Undefined:
+        """Average precision, in [0, 1]."""
+        return self.precision.value
+
+    @property
+    def note(self) -> str:
+        """What the row's reader must know: why a figure is undefined, what was left out; empty where all is plain."""
+        if isinstance(self.auroc, Undefined):
+            return f"undefined: {self.auroc.reason}"
+        parts = []
+        if isinstance(self.interval, Undefined):
+            parts.append(f"interval undefined: {self.interval.reason}")
+        elif self.ranking.bootstrap.failed:
+            parts.append(f"{self.ranking.bootstrap.failed} failed resamples left out")
+        if self.uncertain_used:
+            parts.append(f"{self.uncertain_used} uncertain counted as the label set says")
+        return "; ".join(parts)
+
+
+def label_row(cells: Cells, label: int, aurocs: _Floats, precisions: _Floats, config: EvaluateConfig) -> LabelRow:
+    """The row of the label at this position.
+
+    Args:
+        cells: what is evaluated.
+        label: its position.
+        aurocs: float64 [resamples], its AUROC on resamples of the patients; NaN where it has none.
+        precisions: float64 [resamples], its average precision on the same.
+        config: kind and level of the intervals.
+    """
+    truth, scores = cells.truth[:, label], cells.scores[:, label]
+    counts = _counts(cells, label)
+    ranking = resampled_estimate(auroc(truth, scores), aurocs, counts, config.confidence)
+    if config.intervals == "delong":
+        interval = delong_interval(truth, scores, config.confidence)
+        ranking = Estimate(ranking.value, BootstrapInterval(interval, 0))
+    return LabelRow(
+        label=cells.label_names[label],
+        counts=counts,
+        ranking=ranking,
+        precision=resampled_estimate(average_precision(truth, scores), precisions, counts, config.confidence),
+        uncertain_used=int((cells.uncertain[:, label] & cells.known(label)).sum()),
+    )
+
+
+def resampled_estimate(value: float | Undefined, samples: _Floats, counts: LabelCounts, confidence: float) -> Estimate:
+    """A figure of one label with its percentile interval, or with why it has none.
+
+    Args:
+        value: the figure.
+        samples: float64 [resamples], the same on resamples of the patients; NaN where it is undefined.
+        counts: what it rests on.
+        confidence: level of the interval.
+    """
+    bootstrap = percentile_interval(samples, confidence)
+    if isinstance(value, Undefined):
+        return Estimate(value, BootstrapInterval(value, bootstrap.failed))
+    # drawing one patient again and again shows nothing of how patients differ
+    for kind, patients in (("positives", counts.patients_positive), ("negatives", counts.patients_negative)):
+        if patients == 1:
+            return Estimate(value, BootstrapInterval(Undefined(f"all {kind} are of one patient"), bootstrap.failed))
+    return Estimate(value, bootstrap)
+
+
+def _counts(cells: Cells, label: int) -> LabelCounts:
+    truth = cells.truth[:, label]
+    return LabelCounts(
+        positives=int((truth == 1).sum()),
+        negatives=int((truth == 0).sum()),
+        unknown=int(np.isnan(truth).sum()),
+        uncertain=int(cells.uncertain[:, label].sum()),
+        patients=cells.patients_where(cells.known(label)),
+        patients_positive=cells.patients_where(truth == 1),
+        patients_negative=cells.patients_where(truth == 0),
+    )

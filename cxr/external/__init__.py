@@ -1,0 +1,1 @@
+"""Scores and truth from tables of any origin."""
