@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cxr.errors import DataError
+
 if TYPE_CHECKING:
     import torch
 
@@ -51,7 +53,32 @@ class Ranks:
             import torch.distributed as dist
 
             for tensor in tensors:
-                dist.broadcast(tensor, src=0)
+                dist.broadcast(tensor.detach(), src=0)
+
+
+def refuse_other_start(ranks: Ranks, digest: str) -> None:
+    """Refuse processes that do not begin with the same data and the same state.
+
+    Args:
+        ranks: the processes.
+        digest: of what a process begins with, as hexadecimal digits.
+
+    Raises:
+        DataError: one differs from rank 0, in every process, so that none waits for another.
+    """
+    if ranks.world == 1:
+        return
+    import torch
+
+    own = int(digest[:12], 16)
+    first = torch.tensor(own)
+    ranks.share([first])
+    others = int(ranks.sum(torch.tensor(int(first.item() != own))))
+    if others:
+        raise DataError(
+            f"{others} of {ranks.world} processes see other images or another saved state than the first: do all machines see "
+            "the same workspace under the same path?"
+        )
 
 
 ALONE = Ranks()

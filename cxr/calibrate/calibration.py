@@ -56,6 +56,7 @@ class Calibration(BaseModel):
         config: method, and the rules of the operating points; the first one says yes or no.
         unit: what the scores were of when it was fitted, and have to be of; one of images, studies and patients.
         combine: how the scores of the images of a unit became one.
+        network: which of the networks of a stacked model gave the scores, as predictions tell it; empty where there is one.
         images: validation images, or other units, that it was fitted on.
         patients: patients they are of.
         labels: by name, what was fitted.
@@ -67,6 +68,7 @@ class Calibration(BaseModel):
     config: CalibrateConfig
     unit: Unit
     combine: Combine
+    network: str = ""
     images: _Size
     patients: _Size
     labels: Mapping[str, LabelCalibration] = Field(min_length=1)

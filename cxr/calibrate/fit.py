@@ -9,7 +9,9 @@ from cxr.config_evaluate import CalibrateConfig, Combine, Unit
 from cxr.evaluate.cells import Cells
 
 
-def fit_calibration(cells: Cells, config: CalibrateConfig, unit: Unit = "image", combine: Combine = "mean") -> Calibration:
+def fit_calibration(
+    cells: Cells, config: CalibrateConfig, unit: Unit = "image", combine: Combine = "mean", network: str = ""
+) -> Calibration:
     """Fit the scaling of each label, and choose its operating points on the probabilities that it gives.
 
     Args:
@@ -17,12 +19,14 @@ def fit_calibration(cells: Cells, config: CalibrateConfig, unit: Unit = "image",
         config: the method, and the rules of the operating points.
         unit: what the rows of `cells` are.
         combine: how the scores of the images of a unit became one.
+        network: which of several networks gave the scores; empty where there is one.
     """
     return Calibration(
         schema_version=SCHEMA_VERSION,
         config=config,
         unit=unit,
         combine=combine,
+        network=network,
         images=cells.image_count,
         patients=cells.patient_count,
         labels={name: _fit_label(cells, j, config) for j, name in enumerate(cells.label_names)},

@@ -9,11 +9,11 @@ from cxr.calibrate.fit import fit_calibration
 from cxr.calibrate.wording import headline, table, unscaled, warnings
 from cxr.config import CalibrateStage
 from cxr.errors import DataError
-from cxr.evaluate.cells import Cells, align
+from cxr.evaluate.cells import align
 from cxr.evaluate.units import combine_units
 from cxr.labels.label_set import read_label_set
 from cxr.model.file import calibrated_copy
-from cxr.predictions import read_predictions
+from cxr.predictions import Predictions, read_predictions
 from cxr.stage import StageContext, StageResult
 
 SPLIT = "val"
@@ -27,8 +27,7 @@ def run(config: CalibrateStage, context: StageContext) -> StageResult:
         DataError: the predictions have no validation rows, or their labels are not those of the label set.
     """
     context.progress(0, 2, "fitting on the validation patients")
-    cells = _validation(config, context.inputs["predictions"])
-    calibration = fit_calibration(cells, config.calibrate, config.unit, config.combine)
+    calibration = _fit(_validation(context.inputs["predictions"]), config)
     (context.folder / "calibration.json").write_text(calibration.to_json() + "\n", encoding="utf-8")
     context.progress(1, 2, "writing the model")
     calibrated_copy(context.inputs["model"], context.folder / "model.safetensors", calibration)
@@ -45,13 +44,18 @@ def run(config: CalibrateStage, context: StageContext) -> StageResult:
     )
 
 
-def _validation(config: CalibrateStage, path: Path) -> Cells:
-    predictions = read_predictions(path).where(SPLIT)
+def _validation(path: Path) -> Predictions:
+    predictions = read_predictions(path).where(SPLIT).in_order()
     if predictions.frame.empty:
         raise DataError(f"{path}: no row has the split '{SPLIT}', so there is nothing to calibrate on")
+    return predictions
+
+
+def _fit(predictions: Predictions, config: CalibrateStage) -> Calibration:
     cells = align(predictions, read_label_set(config.labels))
-    no_groups = predictions.frame[[]]
-    return combine_units(cells, predictions.frame, no_groups, config.unit, config.combine).cells
+    units = combine_units(cells, predictions.frame, predictions.frame[[]], config.unit, config.combine)
+    network = predictions.about.get("network", "")
+    return fit_calibration(units.cells, config.calibrate, config.unit, config.combine, network)
 
 
 def _counts(calibration: Calibration) -> dict[str, int]:

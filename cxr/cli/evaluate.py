@@ -102,9 +102,22 @@ def _table_of(text: str) -> Path:
     """The table that an argument means: itself, or the predictions in the folder of a pipeline."""
     path = Path(text)
     inside = path / "predict" / "predictions.parquet"
-    if path.is_dir() and not inside.is_file():
+    if not path.is_dir():
+        return path
+    if not inside.is_file():
         raise ConfigError(f"{path}: a folder without predict/predictions.parquet; name a table, or the folder of a pipeline")
-    return inside if path.is_dir() else path
+    _refuse_old(path)
+    return inside
+
+
+def _refuse_old(folder: Path) -> None:
+    """Refuse the predictions of a pipeline that are not whole, or not of the model that lies there now."""
+    from cxr.record import read_record
+
+    train, predict = (read_record(folder / stage) for stage in ("train", "predict"))
+    model = None if train is None else train.digest("model.safetensors")
+    if predict is None or (model is not None and predict.fingerprint.inputs.get("model") != model):
+        raise ConfigError(f"{folder}: its predictions are not of the model that lies there now; run the pipeline first")
 
 
 def _run_alone(module: str, name: str, stage: Section, out: Path | None, results: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxr.errors import DataError
-from cxr.external.sides import TEST, names_sides
+from cxr.external.sides import TEST, names_sides, side_of
 from cxr.labels.values import VALUES
 from cxr.predictions import NOT_TOLD, Predictions
 
@@ -24,8 +24,8 @@ def refuse_other_split(a: Predictions, b: Predictions) -> None:
     """
     for tested, other, names in ((a, b, "AB"), (b, a, "BA")):
         if names_sides(tested.frame) and names_sides(other.frame):
-            test = tested.frame[tested.frame["split"].astype(str) == TEST]
-            elsewhere = other.frame[other.frame["split"].astype(str) != TEST]
+            test = tested.frame[side_of(tested.frame) == TEST]
+            elsewhere = other.frame[side_of(other.frame) != TEST]
             shared = test["patient_id"].isin(elsewhere["patient_id"])
             if shared.any():
                 image, patients = test.loc[shared, "image_id"].iloc[0], test.loc[shared, "patient_id"].nunique()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from cxr.evaluate.undefined import Undefined, as_float
 TABLES = ("comparison.csv", "comparison.json")
 
 
-def write_tables(found: Comparison, sides: Pair, names: tuple[str, str], unit: Unit, folder: Path) -> None:
+def write_tables(
+    found: Comparison, sides: Pair, names: tuple[str, str], unit: Unit, folder: Path, remarks: Sequence[str] = ()
+) -> None:
     """Write `TABLES`.
 
     Args:
@@ -26,10 +29,12 @@ def write_tables(found: Comparison, sides: Pair, names: tuple[str, str], unit: U
         names: of A and B.
         unit: what was counted.
         folder: where to.
+        remarks: what was left out or was odd when the tables were read.
     """
     records = [_record(row, sides, label) for label, row in enumerate(found.rows)]
     pd.DataFrame(records).to_csv(folder / "comparison.csv", index=False)
-    text = json.dumps(_summary(found, sides, names, unit), indent=2, allow_nan=False, ensure_ascii=False)
+    summary = {**_summary(found, sides, names, unit), "remarks": list(remarks)}
+    text = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)
     (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -80,6 +80,7 @@ class Evaluation:
         config: unit, resamples, kind and level of the intervals.
         seed: of the bootstrap.
         about: where the scores come from, as the prediction table tells it.
+        remarks: what was left out or was odd when the tables were read, a sentence each.
     """
 
     rows: tuple[LabelRow, ...]
@@ -95,6 +96,7 @@ class Evaluation:
     config: EvaluateConfig
     seed: int
     about: dict[str, str]
+    remarks: tuple[str, ...] = ()
 
     @property
     def patients(self) -> int:
@@ -191,21 +193,31 @@ def evaluate(
 
 def _macro(rows: Sequence[LabelRow], aurocs: _Floats, precisions: _Floats, confidence: float) -> Macro:
     defined = [index for index, row in enumerate(rows) if not isinstance(row.auroc, Undefined)]
+    lone = next((reason for index in defined if (reason := _of_one_patient(rows[index]))), None)
     return Macro(
-        ranking=_mean([rows[index].ranking for index in defined], aurocs[:, defined], confidence),
-        precision=_mean([rows[index].precision for index in defined], precisions[:, defined], confidence),
+        ranking=_mean([rows[index].ranking for index in defined], aurocs[:, defined], confidence, lone),
+        precision=_mean([rows[index].precision for index in defined], precisions[:, defined], confidence, lone),
         labels_defined=tuple(rows[index].label for index in defined),
         labels_undefined=tuple(row.label for row in rows if isinstance(row.auroc, Undefined)),
     )
 
 
-def _mean(estimates: Sequence[Estimate], samples: _Floats, confidence: float) -> Estimate:
+def _of_one_patient(row: LabelRow) -> Undefined | None:
+    """Why a mean with this label has no interval: the resamples without that patient fail, and the others all agree on her."""
+    for kind, patients in (("positives", row.counts.patients_positive), ("negatives", row.counts.patients_negative)):
+        if patients == 1:
+            return Undefined(f"all {kind} of {row.label} are of one patient")
+    return None
+
+
+def _mean(estimates: Sequence[Estimate], samples: _Floats, confidence: float, lone: Undefined | None) -> Estimate:
     if not estimates:
         nothing = Undefined("no label has an AUROC")
         return Estimate(nothing, BootstrapInterval(nothing, len(samples)))
+    value = float(np.mean([as_float(estimate.value) for estimate in estimates]))
     # a mean over a row with NaN is NaN: such a resample counts as failed
     bootstrap = percentile_interval(samples.mean(axis=1), confidence)
-    return Estimate(float(np.mean([as_float(estimate.value) for estimate in estimates])), bootstrap)
+    return Estimate(value, bootstrap if lone is None else BootstrapInterval(lone, bootstrap.failed))
 
 
 def _micro(cells: Cells, samples: _Floats, confidence: float) -> Estimate:

@@ -193,7 +193,12 @@ def _macro(cells: Cells, aurocs: list[list[float | Undefined]], differences: _Ar
     means = np.array([math.fsum(row) for row in differences[:, defined]]) / max(1, len(defined))
     if not defined:
         means[:] = np.nan
-    gap = _gap(mean_defined(aurocs[0]), mean_defined(aurocs[1]), means, confidence, None)
+    lone = next((label for label in defined if _one_patient(cells, label)), None)
+    # resamples without that patient fail, and the others all agree on her: the mean would look too sure
+    why_not = (
+        None if lone is None else Undefined(f"of {cells.label_names[lone]}, all positives or all negatives are of one patient")
+    )
+    gap = _gap(mean_defined(aurocs[0]), mean_defined(aurocs[1]), means, confidence, why_not)
     verdict = _verdict(gap.difference, gap.p, 1 - confidence, 1, len(differences))
     return PairedMacro(gap, tuple(cells.label_names[label] for label in defined), verdict)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cxr.calibrate.calibration import read_calibration
 from cxr.config import EvaluateStage
-from cxr.errors import DataError
+from cxr.errors import ConfigError, DataError
 from cxr.evaluate.conclude import conclude
 from cxr.evaluate.metrics import evaluate
 from cxr.labels.label_set import read_label_set
@@ -38,6 +38,18 @@ def run(config: EvaluateStage, context: StageContext) -> StageResult:
     result = conclude(evaluation, labels, (config.name, config.description), SPLIT, context)
     context.progress(_STEPS, _STEPS, "done")
     return result
+
+
+def check(config: EvaluateStage) -> None:
+    """Refuse before any stage has run what the label set shows to be wrong.
+
+    Raises:
+        ConfigError: a prevalence is stated for a label that there is not.
+    """
+    names = read_label_set(config.labels).names
+    stranger = next((name for name in config.evaluate.prevalence if name not in names), None)
+    if stranger is not None:
+        raise ConfigError(f"evaluate.prevalence: no label '{stranger}'; there are: {', '.join(names)}")
 
 
 def _test_rows(path: Path) -> Predictions:

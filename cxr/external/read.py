@@ -5,12 +5,14 @@ Nothing is guessed by position. What is left out is counted and named; what cann
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cxr.config import TruthSource
@@ -160,20 +162,38 @@ def _evaluated(scored: Scored, told: Truth, labels: LabelSet) -> tuple[str, ...]
 
 
 def _match(left: Sequence[Ids], right: Sequence[Ids]) -> _Matched:
-    """The first two columns of ids that have any in common.
+    """The two columns of ids that join the most rows; of equal ones the first.
 
     Raises:
-        DataError: there are none; or see `cxr.external.ids.join_ids`.
+        DataError: there are none, two joins of as many rows contradict each other, or see `cxr.external.ids.join_ids`.
     """
-    for ours in left:
-        for theirs in right:
+    joins: list[_Matched] = []
+    for ours, theirs in itertools.product(left, right):
+        # once two columns join, others have a say only where they name every row
+        if not joins or (ours.texts.is_unique and theirs.texts.is_unique):
             join = join_ids(ours, theirs)
-            if join is not None:
-                return _Matched(ours, theirs, join)
+            joins += [] if join is None else [_Matched(ours, theirs, join)]
+    if joins:
+        best = max(joins, key=lambda matched: len(matched.join.left))
+        for other in joins:
+            _refuse_contradiction(best, other)
+        return best
     raise DataError(
         f"the tables have no image in common: {_example(left[0])}; {_example(right[0])}; "
         "if these are the wrong columns, say which (--id COLUMN)"
     )
+
+
+def _refuse_contradiction(best: _Matched, other: _Matched) -> None:
+    """Refuse where other columns of ids join as many rows, and not the same ones."""
+    ours, theirs = best.join, other.join
+    if len(theirs.left) == len(ours.left) and not (
+        np.array_equal(ours.left, theirs.left) and np.array_equal(ours.right, theirs.right)
+    ):
+        raise DataError(
+            f"the tables can be joined by '{best.left.column}' and '{best.right.column}' or by '{other.left.column}' and "
+            f"'{other.right.column}', and the two disagree; say which column names the image (--id COLUMN)"
+        )
 
 
 def _example(ids: Ids) -> str:

@@ -10,8 +10,14 @@ import pandas as pd
 from cxr.errors import DataError
 from cxr.predictions import Predictions
 
-TEST, VALIDATION = "test", "val"
-"""What the sides of a split are called in a table."""
+TEST, VALIDATION, TRAINING = "test", "val", "train"
+"""The sides of a split."""
+_WORDS = {
+    **dict.fromkeys(("test", "testing", "tst", "test set", "holdout", "hold-out"), TEST),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "validation set"), VALIDATION),
+    **dict.fromkeys(("train", "training", "trn", "training set"), TRAINING),
+}
+"""What they are called in tables, in small letters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +39,27 @@ class Sides:
 
 def names_sides(frame: pd.DataFrame) -> bool:
     """Whether the rows of a prediction table are of a split with a side called test."""
-    return bool((frame["split"].astype(str) == TEST).any())
+    return bool((side_of(frame) == TEST).any())
+
+
+def side_of(frame: pd.DataFrame) -> pd.Series[str]:
+    """The side of each row of a prediction table: those of `_WORDS` by the project's names, others as they stand."""
+    texts = frame["split"].astype(str).str.strip()
+    return texts.str.casefold().map(_WORDS).fillna(texts)
 
 
 def divide(predictions: Predictions) -> Sides:
-    """Of a table whose column `split` has a side called test, that side is evaluated; else all rows are.
+    """Of a table whose column `split` has a test side, that is evaluated; of one that names no sides, all rows are.
 
     Raises:
-        DataError: a patient is both on the side called val and on that called test.
+        DataError: rows of several sides and none of them the test side, rows that a model was trained on alone, or a patient
+            who is on the validation and the test side.
     """
-    if not names_sides(predictions.frame):
-        return Sides(predictions, None, "table", _mixed(sorted(set(predictions.frame["split"].astype(str)))))
-    test, validation = predictions.where(TEST), predictions.where(VALIDATION)
-    left = len(predictions.frame) - len(test.frame) - len(validation.frame)
+    table = Predictions(predictions.frame.assign(split=side_of(predictions.frame)), predictions.label_names, predictions.about)
+    if not names_sides(table.frame):
+        return Sides(table, None, "table", _without_test(sorted(set(table.frame["split"]))))
+    test, validation = table.where(TEST), table.where(VALIDATION)
+    left = len(table.frame) - len(test.frame) - len(validation.frame)
     remarks = (f"{left} rows are neither of the side '{TEST}' nor of '{VALIDATION}', and are left out.",) if left else ()
     if validation.frame.empty:
         return Sides(test, None, TEST, remarks)
@@ -63,8 +77,19 @@ def _refuse_both(test: pd.DataFrame, validation: pd.DataFrame) -> None:
         )
 
 
-def _mixed(names: Sequence[str]) -> tuple[str, ...]:
-    """A warning where rows of several sides, none of them called test, are evaluated together."""
-    if len(names) < 2:
-        return ()
-    return (f"Rows of several sides of a split are evaluated together: {', '.join(names)}.",)
+def _without_test(names: Sequence[str]) -> tuple[str, ...]:
+    """What is to be said of rows none of which are of a test side.
+
+    Raises:
+        DataError: several sides, or the training side: figures of it would be far too good.
+    """
+    if len(names) > 1 and {VALIDATION, TRAINING} & set(names):
+        raise DataError(
+            f"the column 'split' has the sides {', '.join(names)} and none called '{TEST}': say which rows are to be judged "
+            f"by calling them '{TEST}', or leave the column out"
+        )
+    if names == [TRAINING]:
+        raise DataError("every row is of the training side, by the column 'split': figures of it would be far too good")
+    if names == [VALIDATION]:
+        return ("Every row is of the validation side, which a model was chosen on: its figures are somewhat too good.",)
+    return (f"The column 'split' was not understood: {', '.join(names)}; all rows are evaluated.",) if len(names) > 1 else ()

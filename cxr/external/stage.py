@@ -42,6 +42,7 @@ def run(config: TablesStage, context: StageContext) -> StageResult:
         (context.folder / "calibration.json").write_text(calibration.to_json() + "\n", encoding="utf-8")
     context.progress(1, 3, f"resampling {len(read.sides.test.frame)} images")
     evaluation = evaluate(read.sides.test, read.labels, config.evaluate, config.seed, calibration)
+    evaluation = replace(evaluation, remarks=read.warnings)
     context.progress(2, 3, "writing the report")
     title = config.title or config.predictions.stem
     result = conclude(evaluation, read.labels, (title, ""), read.sides.name, context)
@@ -93,4 +94,5 @@ def _fit(read: _Read, config: TablesStage) -> Calibration | None:
 
 
 def _units(side: Predictions, labels: LabelSet, config: EvaluateConfig) -> Cells:
-    return combine_units(align(side, labels), side.frame, side.frame[[]], config.unit, config.combine).cells
+    table = side.in_order()
+    return combine_units(align(table, labels), table.frame, table.frame[[]], config.unit, config.combine).cells

@@ -14,13 +14,14 @@ from cxr import __version__
 from cxr.config import TrainStage
 from cxr.data.augment import check_sides
 from cxr.device import choose_device
+from cxr.fingerprint import digest_json
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.model.build import build_classifier, check_model
 from cxr.model.cost import costs
 from cxr.model.file import ModelCard, save_model
 from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
-from cxr.ranks import Ranks
+from cxr.ranks import Ranks, refuse_other_start
 from cxr.stage import StageContext, StageResult
 from cxr.train.checkpoint import load_state, save_state
 from cxr.train.development import Development, load_development
@@ -57,6 +58,7 @@ def run(config: TrainStage, context: StageContext) -> StageResult:
     task = _build_task(config, data, device, context.ranks)
     _log_start(config, data, context, device)
     training = _resume(task, context)
+    refuse_other_start(context.ranks, digest_json([data.digest, task.steps, training.best_epoch, training.history]))
     while not training.done(config):
         epoch = len(training.history)
         tell = _tell(config, data, task, training, context)
@@ -179,9 +181,10 @@ def _save_best(config: TrainStage, data: Development, task: TrainingTask, contex
 
 
 def _finish(config: TrainStage, data: Development, training: _Training, context: StageContext) -> StageResult:
-    history = pd.DataFrame(training.history)
-    history.insert(0, "epoch", np.arange(1, len(history) + 1))
-    history.to_csv(context.folder / "history.csv", index=False)
+    if context.ranks.first:
+        history = pd.DataFrame(training.history)
+        history.insert(0, "epoch", np.arange(1, len(history) + 1))
+        history.to_csv(context.folder / "history.csv", index=False)
     context.run.metrics({"best/val_auroc_macro": training.best, "best/epoch": training.best_epoch})
     for name in ("history.csv", "model.safetensors"):
         context.run.artifact(context.folder / name)

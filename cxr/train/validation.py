@@ -43,7 +43,8 @@ def _scores(
     data: Development, task: TrainingTask, config: TrainConfig, ranks: Ranks, heads: int | None
 ) -> npt.NDArray[np.float64]:
     """Scores of all validation images, float64 [images, labels]."""
-    size = min(_BATCH, config.micro_batch or _BATCH) * ranks.world
+    # at least two a process: batches are of even sizes, and one of them must not be without an image
+    size = max(2, min(_BATCH, config.micro_batch or _BATCH)) * ranks.world
     places = EpochBatches(len(data.validation), size, rank=ranks.rank, world=ranks.world)
     scores = torch.zeros(len(data.validation), len(data.labels.names), dtype=torch.float64)
     for batch, place in zip(load_batches(data.validation, places, config.workers), places, strict=True):

@@ -53,7 +53,7 @@ def calibrate(inputs, tmp_path, recording_run):
 def test_the_calibration_is_that_of_the_validation_side_alone(calibrate, tmp_path, cohort):
     result = calibrate()
     frame = cohort.frame[cohort.frame["patient_id"] < "patient0060"].reset_index(drop=True)
-    cells = align(replace(cohort, frame=frame), read_label_set(tmp_path / "set.yaml"))
+    cells = align(replace(cohort, frame=frame).in_order(), read_label_set(tmp_path / "set.yaml"))
     assert read_calibration(tmp_path / "out" / "calibration.json") == fit_calibration(cells, CalibrateConfig(), "image", "max")
     assert result.counts == {"images": 120, "patients": 60, "labels": 3, "labels_calibrated": 2}
 
@@ -92,7 +92,7 @@ def test_studies_or_patients_are_calibrated_where_they_are_counted(calibrate, tm
     found = read_calibration(tmp_path / "out" / "calibration.json")
     assert (found.unit, found.combine) == ("patient", "max")
     frame = cohort.frame[cohort.frame["patient_id"] < "patient0060"].reset_index(drop=True)
-    cells = align(replace(cohort, frame=frame), read_label_set(tmp_path / "set.yaml"))
+    cells = align(replace(cohort, frame=frame).in_order(), read_label_set(tmp_path / "set.yaml"))
     patients = combine_units(cells, frame, frame[[]], "patient", "max").cells
     assert found == fit_calibration(patients, CalibrateConfig(), "patient", "max")
 

@@ -183,3 +183,11 @@ def test_studies_are_counted_where_they_are_the_unit(cohort, make_labels, quick)
     assert (evaluation.units, evaluation.images, evaluation.patients) == (120, 240, 120)
     assert set(evaluation.table()["unit"]) == {"study"}
     assert evaluation.rows[0].counts.patients == evaluation.rows[0].counts.positives + evaluation.rows[0].counts.negatives
+
+
+def test_a_label_of_one_patient_leaves_the_mean_without_an_interval(make_table, make_labels, quick):
+    rng = np.random.default_rng(0)
+    table = make_table({"A": (np.tile([0, 1], 30), rng.random(60)), "B": ([1, *[0] * 59], rng.random(60))})
+    macro = evaluate(table, make_labels("AB"), quick, seed=0).macro
+    assert macro.labels_defined == ("A", "B")
+    assert macro.interval == macro.precision.interval == Undefined("all positives of B are of one patient")

@@ -135,6 +135,8 @@ def test_a_label_that_cannot_be_compared_says_why_and_is_left_out_of_the_mean_an
     assert isinstance(result.rows[3].auroc.difference, float)
     assert result.rows[0].p_holm == result.rows[0].auroc.p
     assert result.macro.labels == ("label0", "label3")
+    # one patient would decide the verdict on the mean
+    assert result.macro.verdict == Undefined("of label3, all positives or all negatives are of one patient")
 
 
 def test_nothing_to_compare_at_all_is_undefined_throughout():

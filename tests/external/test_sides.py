@@ -19,10 +19,33 @@ def test_without_a_side_called_test_all_rows_are_evaluated(cohort):
     assert (len(sides.test.frame), sides.validation, sides.name, sides.remarks) == (240, None, "table", ())
 
 
-def test_rows_of_several_sides_that_are_evaluated_together_are_named(cohort):
-    sides = divide(split(cohort, ["train", "valid"]))
-    assert sides.validation is None
-    assert "together: train, valid" in sides.remarks[0]
+@pytest.mark.parametrize("sides", [["train", "valid"], ["Training", "other"]])
+def test_several_sides_without_a_test_side_are_refused(cohort, sides):
+    with pytest.raises(DataError, match="none called 'test': say which rows are to be judged"):
+        divide(split(cohort, sides))
+
+
+def test_rows_that_a_model_was_trained_on_are_refused(cohort):
+    with pytest.raises(DataError, match="every row is of the training side"):
+        divide(split(cohort, ["Train"]))
+
+
+def test_rows_of_the_validation_side_alone_are_evaluated_with_a_remark(cohort):
+    assert "somewhat too good" in divide(split(cohort, ["VAL"])).remarks[0]
+
+
+def test_words_that_name_no_side_are_pointed_out(cohort):
+    sides = divide(split(cohort, ["ward 1", "ward 2"]))
+    assert (len(sides.test.frame), sides.remarks) == (
+        240,
+        ("The column 'split' was not understood: ward 1, ward 2; all rows are evaluated.",),
+    )
+
+
+@pytest.mark.parametrize(("test", "validation"), [("Test", "Validation"), (" TESTING ", "dev"), ("test", "valid")])
+def test_sides_are_known_by_their_usual_names(cohort, test, validation):
+    sides = divide(split(cohort, [test, validation, "Train"]))
+    assert (len(sides.test.frame), len(sides.validation.frame)) == (80, 80)
 
 
 def test_the_test_side_is_evaluated_and_the_validation_side_kept_for_calibration(cohort):

@@ -72,7 +72,7 @@ def test_thresholds_come_from_the_validation_side_alone(sided, recording_run):
     assert any(text.startswith("Scores are left as they are") and text.endswith(": B.") for text in told)
     labels = read_label_set(sided / "set.yaml")
     config = configured(sided, "own.parquet", None)
-    validation = read_predictions(sided / "own.parquet").where("val")
+    validation = read_predictions(sided / "own.parquet").where("val").in_order()
     assert read_calibration(sided / "out" / "calibration.json") == fit_calibration(align(validation, labels), config.calibrate)
     summary = json.loads((sided / "out" / "metrics.json").read_text())
     assert (summary["split"], summary["counts"]["patients"]) == ("test", 60)

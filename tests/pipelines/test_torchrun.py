@@ -104,3 +104,47 @@ def test_training_killed_in_two_processes_goes_on_in_one(prepared, command):
     assert json.loads((runs / "small/train/attempt.json").read_text())
     assert command("train", prepared, *SETTINGS).code == 0
     compare(runs, "whole", "small")
+
+
+DELAY = """
+import os, sys, time
+import cxr.train.stage as stage
+if os.environ["RANK"] == "1":
+    {late}
+from cxr.cli.main import main
+main()
+"""
+
+
+def run_changed(folder: Path, late: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Two processes of which the second is changed by a line of code."""
+    (folder / "changed.py").write_text(DELAY.format(late=late))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(folder / "changed.py")]
+    command = [sys.executable, *launch, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_a_process_that_ends_late_changes_nothing_that_was_recorded(prepared, command):
+    late = "finish = stage._finish; stage._finish = lambda *a: (time.sleep(3), finish(*a))[1]"
+    outcome = run_changed(prepared.parent, late, "train", prepared, *SETTINGS)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "Warning" not in outcome.stderr
+    assert "train      done" in command("status", prepared, *SETTINGS).out.replace("train     done", "train      done")
+
+
+def test_a_process_that_does_not_see_the_saved_state_stops_all(prepared):
+    dying = "import signal; save = stage.save_state; stage.save_state = lambda *a: (save(*a), os.kill(os.getpid(), 9))"
+    (prepared.parent / "dies.py").write_text(DELAY.format(late="pass").replace("from cxr.cli", f"{dying}\nfrom cxr.cli"))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(prepared.parent / "dies.py")]
+    killed = subprocess.run([sys.executable, *launch, "train", str(prepared), *SETTINGS], capture_output=True, timeout=300)
+    assert killed.returncode != 0
+    assert (prepared.parent / "runs/small/train/last.pt").exists()
+    outcome = run_changed(prepared.parent, "stage.load_state = lambda path: None", "train", prepared, *SETTINGS)
+    assert outcome.returncode != 0
+    assert "1 of 2 processes see other images or another saved state than the first" in outcome.stderr
+    assert not (prepared.parent / "runs/small/train/stage.json").exists()
+
+
+def test_fewer_images_at_a_time_than_processes_are_validated(prepared):
+    outcome = torchrun(2, "train", prepared, *SETTINGS, "train.micro_batch=1", "train.epochs=1")
+    assert outcome.returncode == 0, outcome.stderr

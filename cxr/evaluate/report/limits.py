@@ -35,6 +35,7 @@ def column_text(column: str) -> str:
 def limits(evaluation: Evaluation, labels: LabelSet) -> tuple[str, ...]:
     """What these data, and this evaluation of them, cannot show; a sentence or two each."""
     return (
+        *evaluation.remarks,
         *_few(evaluation),
         *_cells(evaluation),
         *_origin_of_labels(labels),
