@@ -19,6 +19,7 @@ from cxr.errors import ConfigError
 from cxr.evaluate.bootstrap import BootstrapInterval, patient_counts, percentile_interval
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.estimate import Estimate
+from cxr.evaluate.interval import Interval
 from cxr.evaluate.undefined import Undefined, as_float
 
 _Float = npt.NDArray[np.float64]
@@ -135,18 +136,18 @@ def _measure(
     counts = Confusion(**dict(zip(_CELLS, table.sum(axis=1).astype(int).tolist(), strict=True)))
     yes_right, yes_wrong, no_wrong, no_right = samples
     sensitivity, specificity = _share(yes_right, no_wrong), _share(no_right, yes_wrong)
-    positives, negatives = _lone(table[[0, 2]], "positives"), _lone(table[[1, 3]], "negatives")
-    called, not_called = _lone(table[:2], "images called positive"), _lone(table[2:], "images called negative")
+    positives, negatives = table[[0, 2]], table[[1, 3]]
     there = None
     if prevalence is not None:
-        there = _at_prevalence(counts, prevalence, sensitivity, specificity, positives or negatives, confidence)
+        lone = _lone(positives, "positives") or _lone(negatives, "negatives")
+        there = _at_prevalence(counts, prevalence, sensitivity, specificity, lone, confidence)
     return OperatingFigures(
         threshold=point.threshold,
         counts=counts,
-        sensitivity=_estimate(counts.sensitivity, sensitivity, positives, confidence),
-        specificity=_estimate(counts.specificity, specificity, negatives, confidence),
-        ppv=_estimate(counts.ppv, _share(yes_right, yes_wrong), called, confidence),
-        npv=_estimate(counts.npv, _share(no_right, no_wrong), not_called, confidence),
+        sensitivity=_share_estimate(counts.sensitivity, sensitivity, positives, "positives", confidence),
+        specificity=_share_estimate(counts.specificity, specificity, negatives, "negatives", confidence),
+        ppv=_share_estimate(counts.ppv, _share(yes_right, yes_wrong), table[:2], "images called positive", confidence),
+        npv=_share_estimate(counts.npv, _share(no_right, no_wrong), table[2:], "images called negative", confidence),
         at_prevalence=there,
     )
 
@@ -174,6 +175,20 @@ def _estimate(value: float | Undefined, samples: _Float, lone: Undefined | None,
     bootstrap = percentile_interval(samples, confidence)
     reason = value if isinstance(value, Undefined) else lone
     return Estimate(value, bootstrap if reason is None else BootstrapInterval(reason, bootstrap.failed))
+
+
+def _share_estimate(value: float | Undefined, samples: _Float, images: _Float, kind: str, confidence: float) -> Estimate:
+    """A share of some images, float64 [2, patients], those in the share and the others.
+
+    Where the share is 0 or 1 resamples do not vary, and its interval is the exact one of as many patients (Clopper and Pearson,
+    Biometrika 26:404, 1934): 13 of 13 does not say that none is ever missed.
+    """
+    lone = _lone(images, kind)
+    if lone is not None or isinstance(value, Undefined) or 0 < value < 1:
+        return _estimate(value, samples, lone, confidence)
+    reach = ((1 - confidence) / 2) ** (1 / int((images.sum(axis=0) > 0).sum()))
+    failed = int(np.isnan(samples).sum())
+    return Estimate(value, BootstrapInterval(Interval(reach, 1.0) if value else Interval(0.0, 1 - reach), failed))
 
 
 def _lone(images: _Float, kind: str) -> Undefined | None:

@@ -21,7 +21,7 @@ from cxr.external.columns import label_columns
 from cxr.external.context import context_of, join_context
 from cxr.external.files import is_parquet, read_head, read_sheet
 from cxr.external.ids import Ids, Join, LeftOut, join_ids
-from cxr.external.scores import Scored, columns_of, ids_of, read_scored, wanted
+from cxr.external.scores import Scored, columns_of, ids_of, read_scored, refuse_misspelt, wanted
 from cxr.external.truth import Truth, find_layout, published_truth, truth_in_columns
 from cxr.fingerprint import digest_file
 from cxr.ingest.table.layout import TableFormat, read_format
@@ -81,6 +81,7 @@ def read_external(
     )
     if id_column is not None and not any(each.column == id_column for each in (*scored.ids, *told.ids)):
         raise ConfigError(f"no table has the column '{id_column}' that is to name the images; {columns_of(scored.sheet)}")
+    refuse_misspelt(scored, labels)
     names = _evaluated(scored, told, labels)
     matched = _match(scored.ids, told.ids)
     return _result(scored, told, matched, labels, names, _about(predictions, truth))

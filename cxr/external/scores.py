@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr.errors import DataError
-from cxr.external.columns import LabelColumns, id_columns, label_columns
+from cxr.external.columns import LabelColumns, id_columns, label_columns, plain
 from cxr.external.files import Sheet, read_sheet
 from cxr.external.ids import Ids
 from cxr.labels.label_set import LabelSet
@@ -111,3 +112,21 @@ def _scale_hint(scores: npt.NDArray[np.float64]) -> str:
     if known.min() >= 0 and 20 < known.max() <= 100:
         return "; these look like percentages: divide them by 100"
     return "; these look like logits: apply the sigmoid first"
+
+
+def refuse_misspelt(scored: Scored, labels: LabelSet) -> None:
+    """Refuse a column that names no label and is nearly the name of one that has no scores.
+
+    Raises:
+        DataError: names the column and the label.
+    """
+    absent = [label for label in labels.labels if label.name not in scored.scored]
+    missing = {plain(text): label.name for label in absent for text in (label.name, *label.synonyms)}
+    for column in scored.sheet.header:
+        if column not in scored.columns.all:
+            close = difflib.get_close_matches(plain(column.rpartition("/")[2]), missing, n=1, cutoff=0.85)
+            if close:
+                raise DataError(
+                    f"{scored.sheet.path}: the column '{column}' names no label of '{labels.name}'; is it "
+                    f"'{missing[close[0]]}'? Call it so, or otherwise"
+                )

@@ -434,3 +434,23 @@ def test_the_whole_published_table_of_chestxray14_is_joined_in_a_few_seconds(tmp
     for name in nih().names:
         assert np.array_equal(frame[f"truth/{name}"] == "1", [name in cell for cell in said])
         assert frame[f"score/{name}"].equals(scores[name])
+
+
+def test_a_column_that_is_nearly_the_name_of_a_label_is_refused(write):
+    table = {"image_id": list("abcd"), "Mass": [0.1, 0.2, 0.3, 0.4], "Efusion": [0.1, 0.2, 0.3, 0.4]}
+    with pytest.raises(DataError, match=r"the column 'Efusion' names no label of '.*'; is it 'Pleural Effusion'\?"):
+        read(write, table)
+
+
+def test_the_columns_that_join_the_most_rows_are_taken(write):
+    scores = {"image_id": ["a", "x", "y", "z"], "path": ["1.png", "2.png", "3.png", "4.png"], "Mass": [0.1, 0.2, 0.3, 0.4]}
+    truth = {"image_id": ["a", "p", "q", "r"], "path": ["4.png", "3.png", "2.png", "1.png"], "Mass": [1, 0, 1, 0]}
+    found = read(write, scores, truth)
+    assert len(found.predictions.frame) == 4
+
+
+def test_two_ways_to_join_that_contradict_each_other_are_refused(write):
+    scores = {"image_id": list("abcd"), "path": ["1.png", "2.png", "3.png", "4.png"], "Mass": [0.1, 0.2, 0.3, 0.4]}
+    truth = {"image_id": list("abcd"), "path": ["4.png", "3.png", "2.png", "1.png"], "Mass": [1, 0, 1, 0]}
+    with pytest.raises(DataError, match="and the two disagree; say which column names the image"):
+        read(write, scores, truth)
