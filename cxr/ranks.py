@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cxr.errors import DataError
+from cxr.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import torch
@@ -127,11 +127,27 @@ def launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+def _take_gpu(local: int, processes: int) -> None:
+    """Let this process compute on the GPU of its number on this machine."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if processes > gpus:
+        raise ConfigError(
+            f"{processes} processes, but {gpus} GPUs on this machine, and two cannot share one: start at most {gpus} "
+            "(--nproc-per-node), or hide the GPUs with CUDA_VISIBLE_DEVICES= to train on the processors"
+        )
+    torch.cuda.set_device(local)
+
+
 @contextmanager
 def joined() -> Iterator[Crew]:
     """Join the other processes that torchrun has started; alone where it has not.
 
     Rank 0 dismisses them at the end, unless they were called.
+
+    Raises:
+        ConfigError: there are more processes on this machine than GPUs, where it has any.
     """
     if not launched():
         yield Crew(ALONE)
@@ -140,7 +156,7 @@ def joined() -> Iterator[Crew]:
     import torch.distributed as dist
 
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        _take_gpu(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
     crew = Crew(Ranks(dist.get_rank(), dist.get_world_size()))
     try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from cxr.errors import ConfigError
 from cxr.ranks import ALONE, Crew, Ranks, joined, launched
 
 
@@ -51,3 +52,12 @@ def test_the_others_are_called_or_dismissed_once() -> None:
     idle = Crew(told)
     idle.dismiss()
     assert told.words == [0]
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="2 processes, but 1 GPUs on this machine"), joined():
+        pass

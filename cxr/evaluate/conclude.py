@@ -8,7 +8,7 @@ from pathlib import Path
 from cxr.evaluate import trust, wording
 from cxr.evaluate.card import render_card
 from cxr.evaluate.label_rows import LabelRow
-from cxr.evaluate.metrics import Evaluation, named_floats
+from cxr.evaluate.metrics import Evaluation
 from cxr.evaluate.outputs import WRITTEN, caution, counts, macro_figures, write_tables
 from cxr.evaluate.report import render_report
 from cxr.evaluate.undefined import Undefined, as_float
@@ -39,7 +39,7 @@ def conclude(evaluation: Evaluation, labels: LabelSet, title: tuple[str, str], s
 
 def _label_figures(row: LabelRow) -> dict[str, float]:
     return {
-        **named_floats("auroc", row.ranking),
+        **row.ranking.columns("auroc"),
         "average_precision": as_float(row.average_precision),
         "positives": row.counts.positives,
         "negatives": row.counts.negatives,

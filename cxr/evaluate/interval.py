@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cxr.evaluate.undefined import Undefined
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -28,3 +30,8 @@ class Interval:
     def width(self) -> float:
         """Upper less lower bound, in [0, 1]."""
         return self.high - self.low
+
+
+def bounds(interval: Interval | Undefined) -> tuple[float, float]:
+    """Both bounds as floats, for tables; NaN where there is no interval."""
+    return (float("nan"), float("nan")) if isinstance(interval, Undefined) else (interval.low, interval.high)

@@ -133,20 +133,13 @@ class Evaluation:
             "label": row.label,
             "unit": self.config.unit,
             **vars(row.counts),
-            **named_floats("auroc", row.ranking),
+            **row.ranking.columns("auroc"),
             "interval_method": self.interval_method,
             "failed_resamples": row.ranking.bootstrap.failed,
-            **named_floats("average_precision", row.precision),
+            **row.precision.columns("average_precision"),
             "prevalence": as_float(row.counts.prevalence),
             "note": row.note,
         }
-
-
-def named_floats(name: str, estimate: Estimate) -> dict[str, float]:
-    """A figure and its bounds as columns; NaN where undefined."""
-    interval = estimate.interval
-    low, high = (float("nan"),) * 2 if isinstance(interval, Undefined) else (interval.low, interval.high)
-    return {name: as_float(estimate.value), f"{name}_low": low, f"{name}_high": high}
 
 
 def evaluate(

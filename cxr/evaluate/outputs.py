@@ -11,7 +11,7 @@ import pandas as pd
 from cxr.evaluate import trust
 from cxr.evaluate.calibration import CalibrationFigures, ReliabilityBin
 from cxr.evaluate.estimate import Estimate
-from cxr.evaluate.metrics import Evaluation, Macro, named_floats
+from cxr.evaluate.metrics import Evaluation, Macro
 from cxr.evaluate.operating import OperatingRow
 from cxr.evaluate.undefined import Undefined
 
@@ -79,9 +79,9 @@ def macro_figures(evaluation: Evaluation) -> dict[str, float]:
     """The figures over all labels by name; NaN where undefined."""
     macro = evaluation.macro
     return {
-        **named_floats("auroc_macro", macro.ranking),
-        **named_floats("average_precision_macro", macro.precision),
-        **named_floats("auroc_micro", evaluation.micro),
+        **macro.ranking.columns("auroc_macro"),
+        **macro.precision.columns("average_precision_macro"),
+        **evaluation.micro.columns("auroc_micro"),
     }
 
 
@@ -126,7 +126,7 @@ def _operating_record(row: OperatingRow) -> dict[str, object]:
     record |= found.counts.model_dump()
     record["prevalence_stated"] = None if found.at_prevalence is None else found.at_prevalence.prevalence
     for name, estimate in estimates.items():
-        record |= named_floats(name, estimate)
+        record |= estimate.columns(name)
     return {**record, "note": "; ".join(_reasons(estimates))}
 
 

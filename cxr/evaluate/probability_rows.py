@@ -42,12 +42,9 @@ class ProbabilityRow:
     def record(self) -> dict[str, float]:
         """Columns of the label's row; those of calibrated probabilities end in `_calibrated`."""
         end = "" if self.kind == "as scored" else "_calibrated"
-        interval, found = self.brier.interval, self.calibration
-        bounds = (_NAN, _NAN) if isinstance(interval, Undefined) else (interval.low, interval.high)
+        found = self.calibration
         figures = {
-            "brier": as_float(self.brier.value),
-            "brier_low": bounds[0],
-            "brier_high": bounds[1],
+            **self.brier.columns("brier"),
             "log_loss": as_float(self.log_loss),
             "calibration_slope": _NAN if isinstance(found, Undefined) else _value(found.slope),
             "calibration_intercept": _NAN if isinstance(found, Undefined) else found.intercept.value,

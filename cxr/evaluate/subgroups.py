@@ -25,7 +25,7 @@ import pandas as pd
 
 from cxr.evaluate.bootstrap import BootstrapInterval, patient_counts, percentile_interval
 from cxr.evaluate.cells import Cells
-from cxr.evaluate.interval import Interval
+from cxr.evaluate.interval import Interval, bounds
 from cxr.evaluate.strata import Group, Strata, partition_by, stratify
 from cxr.evaluate.undefined import Undefined, as_float
 
@@ -221,7 +221,7 @@ def _sizes(groups: Sequence[Group]) -> list[tuple[int, int]]:
 
 def _group_record(row: GroupRow) -> dict[str, object]:
     group = row.group
-    low, high = _bounds(row.bootstrap)
+    low, high = bounds(row.bootstrap.interval)
     notes = [f"undefined: {group.auroc.reason}" if isinstance(group.auroc, Undefined) else "", group.left_out]
     return {
         "column": group.column,
@@ -243,8 +243,8 @@ def _group_record(row: GroupRow) -> dict[str, object]:
 
 
 def _gap_record(gap: Gap, within: Within) -> dict[str, object]:
-    low, high = _bounds(gap.bootstrap)
-    within_low, within_high = _bounds(within.bootstrap)
+    low, high = bounds(gap.bootstrap.interval)
+    within_low, within_high = bounds(within.bootstrap.interval)
     reasons = [f.reason for f in (gap.gap, within.within) if isinstance(f, Undefined)]
     return {
         "column": gap.column,
@@ -263,8 +263,3 @@ def _gap_record(gap: Gap, within: Within) -> dict[str, object]:
         "pairs_within": within.pairs_share,
         "note": "; ".join(reasons),
     }
-
-
-def _bounds(bootstrap: BootstrapInterval) -> tuple[float, float]:
-    interval = bootstrap.interval
-    return (float("nan"), float("nan")) if isinstance(interval, Undefined) else (interval.low, interval.high)

@@ -6,7 +6,7 @@ Nothing is guessed by position. What is left out is counted and named; what cann
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -221,8 +221,16 @@ def _result(
         without_truth=without_truth,
         only_scores=join.only_left,
         only_truth=join.only_right,
-        warnings=(*context.warnings, *_warnings(join, without_score, without_truth)),
+        warnings=(*context.warnings, *_warnings(join, without_score, without_truth), *_decisions(columns)),
     )
+
+
+def _decisions(columns: Mapping[str, Any]) -> Iterator[str]:
+    """A remark on labels whose scores are a yes or no already."""
+    scores = {name.removeprefix("score/"): values for name, values in columns.items() if name.startswith("score/")}
+    found = [name for name, values in scores.items() if len(values) > 2 and len(np.unique(values)) == 2]
+    if found:
+        yield f"Only two different scores, a yes and a no: figures are of the decision, not of a score: {', '.join(found)}."
 
 
 def _warnings(join: Join, without_score: Sequence[str], without_truth: Sequence[str]) -> Iterator[str]:

@@ -454,3 +454,8 @@ def test_two_ways_to_join_that_contradict_each_other_are_refused(write):
     truth = {"image_id": list("abcd"), "path": ["4.png", "3.png", "2.png", "1.png"], "Mass": [1, 0, 1, 0]}
     with pytest.raises(DataError, match="and the two disagree; say which column names the image"):
         read(write, scores, truth)
+
+
+def test_decisions_in_the_place_of_scores_are_pointed_out(write):
+    found = read(write, {**SCORES, "Mass": [0, 1, 1, 0]})
+    assert found.warnings == ("Only two different scores, a yes and a no: figures are of the decision, not of a score: Mass.",)
