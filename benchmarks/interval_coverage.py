@@ -5,8 +5,8 @@
 Patients have one image or more (geometric, four on average). Finding and score of an image both come from a part shared by
 the patient's images (0.6 of the variance) and one of its own; a finding is where the first lies above a limit, and raises
 the score by a shift. The score's noise does not depend on the finding, so that the true AUROC over images is
-norm.cdf(shift / sqrt 2). Each simulated table gets three intervals: the bootstrap by patient, the bootstrap by image, and
-DeLong's, which takes the images for independent as well.
+norm.cdf(shift / sqrt 2). Each simulated table gets these intervals: the bootstrap by patient as evaluation takes it
+(on the logit scale), and its percentiles; the bootstrap by image; and DeLong's, which takes the images for independent as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 import numpy as np
 from scipy.stats import norm
 
-from cxr.evaluate.bootstrap import percentile_interval, resampled_aurocs
+from cxr.evaluate.auroc import auroc
+from cxr.evaluate.bootstrap import auroc_interval, percentile_interval, resampled_aurocs
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.delong import delong_interval
 from cxr.evaluate.interval import Interval
@@ -61,13 +62,15 @@ def simulate(setting: Setting, rng: np.random.Generator) -> Cells:
 
 
 def intervals(cells: Cells, resamples: int, seed: int) -> dict[str, Interval | Undefined]:
-    def bootstrap(owners: np.ndarray) -> Interval | Undefined:
-        samples = resampled_aurocs(replace(cells, patients=owners), resamples, seed)[:, 0]
-        return percentile_interval(samples, CONFIDENCE).interval
+    def bootstrap(owners: np.ndarray) -> np.ndarray:
+        return resampled_aurocs(replace(cells, patients=owners), resamples, seed)[:, 0]
 
+    value = auroc(cells.truth[:, 0], cells.scores[:, 0])
+    by_patient = bootstrap(cells.patients)
     return {
-        "by patient": bootstrap(cells.patients),
-        "by image": bootstrap(np.arange(cells.image_count)),
+        "by patient": auroc_interval(value, by_patient, CONFIDENCE).interval,
+        "  percentiles": percentile_interval(by_patient, CONFIDENCE).interval,
+        "by image": auroc_interval(value, bootstrap(np.arange(cells.image_count)), CONFIDENCE).interval,
         "DeLong": delong_interval(cells.truth[:, 0], cells.scores[:, 0], CONFIDENCE),
     }
 
@@ -87,7 +90,7 @@ def measure(setting: Setting, simulations: int, resamples: int, seed: int) -> No
         f"{np.median(positives):.0f} positive images of {np.median(with_finding):.0f} patients"
     )
     for name, each in found.items():
-        print(f"  {name:10}  {told(each, setting.auroc)}", flush=True)
+        print(f"  {name:13}  {told(each, setting.auroc)}", flush=True)
 
 
 def told(each: list[Interval | Undefined], true: float) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cxr.config_evaluate import EvaluateConfig
 from cxr.evaluate.auroc import auroc, average_precision
-from cxr.evaluate.bootstrap import BootstrapInterval, percentile_interval
+from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, percentile_interval
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.delong import delong_interval
 from cxr.evaluate.estimate import Estimate
@@ -108,7 +108,8 @@ def label_row(cells: Cells, label: int, aurocs: _Floats, precisions: _Floats, co
     """
     truth, scores = cells.truth[:, label], cells.scores[:, label]
     counts = _counts(cells, label)
-    ranking = resampled_estimate(auroc(truth, scores), aurocs, counts, config.confidence)
+    area, precision = auroc(truth, scores), average_precision(truth, scores)
+    ranking = _estimate(area, auroc_interval(area, aurocs, config.confidence), counts)
     if config.intervals == "delong":
         interval = delong_interval(truth, scores, config.confidence)
         ranking = Estimate(ranking.value, BootstrapInterval(interval, 0))
@@ -116,21 +117,13 @@ def label_row(cells: Cells, label: int, aurocs: _Floats, precisions: _Floats, co
         label=cells.label_names[label],
         counts=counts,
         ranking=ranking,
-        precision=resampled_estimate(average_precision(truth, scores), precisions, counts, config.confidence),
+        precision=_estimate(precision, percentile_interval(precisions, config.confidence), counts),
         uncertain_used=int((cells.uncertain[:, label] & cells.known(label)).sum()),
     )
 
 
-def resampled_estimate(value: float | Undefined, samples: _Floats, counts: LabelCounts, confidence: float) -> Estimate:
-    """A figure of one label with its percentile interval, or with why it has none.
-
-    Args:
-        value: the figure.
-        samples: float64 [resamples], the same on resamples of the patients; NaN where it is undefined.
-        counts: what it rests on.
-        confidence: level of the interval.
-    """
-    bootstrap = percentile_interval(samples, confidence)
+def _estimate(value: float | Undefined, bootstrap: BootstrapInterval, counts: LabelCounts) -> Estimate:
+    """A figure of one label with its interval, or with why it has none."""
     if isinstance(value, Undefined):
         return Estimate(value, BootstrapInterval(value, bootstrap.failed))
     # drawing one patient again and again shows nothing of how patients differ

@@ -12,7 +12,7 @@ import pandas as pd
 from cxr.calibrate.calibration import Calibration
 from cxr.config_evaluate import EvaluateConfig
 from cxr.evaluate.auroc import micro_auroc
-from cxr.evaluate.bootstrap import BootstrapInterval, percentile_interval, resample
+from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, percentile_interval, resample
 from cxr.evaluate.cells import Cells, align
 from cxr.evaluate.estimate import Estimate
 from cxr.evaluate.groups import group_images
@@ -119,7 +119,7 @@ class Evaluation:
         level = f"{100 * self.config.confidence:g} %"
         if self.config.intervals == "delong":
             return f"DeLong, each {self.config.unit} taken for independent, {level}"
-        return f"percentile bootstrap of patients, {self.config.resamples} resamples, {level}"
+        return f"bootstrap of patients, {self.config.resamples} resamples, normal on the logit scale, {level}"
 
     def table(self) -> pd.DataFrame:
         """One row per label; undefined figures are NaN (an empty cell in CSV), with the reason in `note`."""
@@ -187,9 +187,13 @@ def evaluate(
 def _macro(rows: Sequence[LabelRow], aurocs: _Floats, precisions: _Floats, confidence: float) -> Macro:
     defined = [index for index, row in enumerate(rows) if not isinstance(row.auroc, Undefined)]
     lone = next((reason for index in defined if (reason := _of_one_patient(rows[index]))), None)
+    # a mean over a row with NaN is NaN: such a resample counts as failed
+    nothing = np.full(len(aurocs), np.nan)
+    areas, shares = (samples[:, defined].mean(axis=1) if defined else nothing for samples in (aurocs, precisions))
+    area, share = _mean([rows[index].auroc for index in defined]), _mean([rows[index].average_precision for index in defined])
     return Macro(
-        ranking=_mean([rows[index].ranking for index in defined], aurocs[:, defined], confidence, lone),
-        precision=_mean([rows[index].precision for index in defined], precisions[:, defined], confidence, lone),
+        ranking=_estimate(area, auroc_interval(area, areas, confidence), lone),
+        precision=_estimate(share, percentile_interval(shares, confidence), lone),
         labels_defined=tuple(rows[index].label for index in defined),
         labels_undefined=tuple(row.label for row in rows if isinstance(row.auroc, Undefined)),
     )
@@ -203,17 +207,15 @@ def _of_one_patient(row: LabelRow) -> Undefined | None:
     return None
 
 
-def _mean(estimates: Sequence[Estimate], samples: _Floats, confidence: float, lone: Undefined | None) -> Estimate:
-    if not estimates:
-        nothing = Undefined("no label has an AUROC")
-        return Estimate(nothing, BootstrapInterval(nothing, len(samples)))
-    value = float(np.mean([as_float(estimate.value) for estimate in estimates]))
-    # a mean over a row with NaN is NaN: such a resample counts as failed
-    bootstrap = percentile_interval(samples.mean(axis=1), confidence)
-    return Estimate(value, bootstrap if lone is None else BootstrapInterval(lone, bootstrap.failed))
+def _mean(figures: Sequence[float | Undefined]) -> float | Undefined:
+    return float(np.mean([as_float(figure) for figure in figures])) if figures else Undefined("no label has an AUROC")
+
+
+def _estimate(value: float | Undefined, bootstrap: BootstrapInterval, lone: Undefined | None) -> Estimate:
+    reason = value if isinstance(value, Undefined) else lone
+    return Estimate(value, bootstrap if reason is None else BootstrapInterval(reason, bootstrap.failed))
 
 
 def _micro(cells: Cells, samples: _Floats, confidence: float) -> Estimate:
     value = micro_auroc(cells.truth, cells.scores)
-    bootstrap = percentile_interval(samples, confidence)
-    return Estimate(value, BootstrapInterval(value, bootstrap.failed) if isinstance(value, Undefined) else bootstrap)
+    return Estimate(value, auroc_interval(value, samples, confidence))

@@ -106,7 +106,7 @@ def _macro_summary(evaluation: Evaluation) -> dict[str, object]:
     figures = macro_figures(evaluation)
     return {
         **{name: None if math.isnan(value) else value for name, value in figures.items()},
-        "interval_method": f"percentile bootstrap of patients, {evaluation.config.resamples} resamples",
+        "interval_method": f"bootstrap of patients, {evaluation.config.resamples} resamples, normal on the logit scale",
         "failed_resamples": macro.ranking.bootstrap.failed,
         "labels_defined": list(macro.labels_defined),
         "labels_undefined": list(macro.labels_undefined),

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxr.evaluate.bootstrap import BootstrapInterval, patient_counts, percentile_interval
+from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, patient_counts
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.interval import Interval, bounds
 from cxr.evaluate.strata import Group, Strata, partition_by, stratify
@@ -154,7 +154,7 @@ def _summarise(strata: Sequence[Strata], samples: Sequence[_Floats], confidence:
 
 
 def _row(group: Group, samples: _Floats, confidence: float) -> GroupRow:
-    interval = percentile_interval(samples, confidence)
+    interval = auroc_interval(group.auroc, samples, confidence)
     return GroupRow(group, _or_reason(interval, group.auroc, group.patients_positive, group.patients_negative))
 
 
@@ -209,7 +209,7 @@ def _within(stratum: Strata, samples: _Floats, confidence: float) -> Within:
     value = float(stratum.within(aurocs[:, np.newaxis], (positives * negatives)[:, np.newaxis])[0])
     within = Undefined("no group has both positives and negatives") if np.isnan(value) else value
     patients = [int(np.count_nonzero(side[proper].sum(axis=0))) for side in (stratum.positives, stratum.negatives)]
-    bootstrap = _or_reason(percentile_interval(samples, confidence), within, *patients)
+    bootstrap = _or_reason(auroc_interval(within, samples, confidence), within, *patients)
     pairs = float(positives[proper].sum() * negatives[proper].sum())
     share = float((positives * negatives)[proper].sum()) / pairs if pairs else float("nan")
     return Within(groups[0].column, groups[0].label, stratum.pooled, within, bootstrap, share)

@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from cxr.evaluate import bootstrap
-from cxr.evaluate.bootstrap import patient_counts, percentile_bounds, percentile_interval, resample, resampled_aurocs
+from cxr.evaluate.bootstrap import (
+    BootstrapInterval,
+    auroc_interval,
+    patient_counts,
+    percentile_bounds,
+    percentile_interval,
+    resample,
+    resampled_aurocs,
+)
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.interval import Interval
 from cxr.evaluate.probability import brier_figure
@@ -133,6 +142,10 @@ def clustered(rng, patients=200, images=5):
     return cells_of(finding[:, np.newaxis], scores[:, np.newaxis], owners)
 
 
+def auroc_of(cells):
+    return roc_auc_score(cells.truth[:, 0], cells.scores[:, 0])
+
+
 def test_interval_by_patient_covers_the_true_auroc_and_that_by_image_does_so_less_often():
     rng = np.random.default_rng(6)
     covered = np.zeros(2)
@@ -140,9 +153,36 @@ def test_interval_by_patient_covers_the_true_auroc_and_that_by_image_does_so_les
         cells = clustered(rng)
         for way, owners in enumerate((cells.patients, np.arange(cells.image_count))):
             as_if = Cells(cells.label_names, cells.truth, cells.scores, cells.uncertain, owners)
-            interval = percentile_interval(resampled_aurocs(as_if, 200, 0)[:, 0], 0.95).interval
+            interval = auroc_interval(auroc_of(as_if), resampled_aurocs(as_if, 200, 0)[:, 0], 0.95).interval
             covered[way] += interval.low <= norm.cdf(0.5**0.5) <= interval.high
     by_patient, by_image = covered / 250
     # three standard errors of 250 simulations are 0.04
     assert by_patient == pytest.approx(0.95, abs=0.04)
     assert by_image < 0.85
+
+
+def test_the_interval_of_an_auroc_is_normal_on_the_logit_scale():
+    samples = np.array([0.7, 0.8, 0.9, np.nan])
+    found = auroc_interval(0.8, samples, 0.95)
+    reach = norm.ppf(0.975) * 0.1 / (0.8 * 0.2)
+    assert (found.interval.low, found.interval.high) == pytest.approx(expit([logit(0.8) - reach, logit(0.8) + reach]))
+    assert found.failed == 1
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_auroc_without_a_logit_has_the_percentiles(value):
+    samples = np.linspace(0.2, 0.9, 50)
+    assert auroc_interval(value, samples, 0.95) == percentile_interval(samples, 0.95)
+
+
+@given(st.floats(0.01, 0.99), st.integers(0, 10**6))
+def test_the_interval_of_an_auroc_holds_it_and_stays_between_0_and_1(value, seed):
+    samples = np.clip(np.random.default_rng(seed).normal(value, 0.3, 40), 0, 1)
+    interval = auroc_interval(value, samples, 0.95).interval
+    assert 0 <= interval.low <= value <= interval.high <= 1
+
+
+def test_an_auroc_that_is_undefined_or_does_not_vary_has_no_interval():
+    nothing = Undefined("no positives")
+    assert auroc_interval(nothing, np.array([np.nan, 0.5]), 0.95) == BootstrapInterval(nothing, 1)
+    assert auroc_interval(0.5, np.full(9, 0.5), 0.95).interval == Undefined("resamples do not vary: all give 0.500")

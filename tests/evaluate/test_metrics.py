@@ -142,7 +142,7 @@ def test_every_figure_stands_under_its_own_column(make_table, make_labels, quick
     for column, value in expected.items():
         assert record[column] == pytest.approx(value), column
     assert record["auroc_low"] < record["auroc"] < record["auroc_high"]
-    assert record["interval_method"] == "percentile bootstrap of patients, 200 resamples, 95 %"
+    assert record["interval_method"] == "bootstrap of patients, 200 resamples, normal on the logit scale, 95 %"
 
 
 def test_undefined_is_an_empty_cell_in_csv(make_table, make_labels, quick):

@@ -14,7 +14,7 @@ def test_tells_where_figures_come_from_and_how_they_were_made():
         "counted": "study, max of the scores of its images",
         "label set": "Four findings - labels from reports",
         "calibration": "platt, fitted on 600 studies of 300 patients",
-        "intervals": "percentile bootstrap of patients, 100 resamples, 95 %",
+        "intervals": "bootstrap of patients, 100 resamples, normal on the logit scale, 95 %",
         "bootstrap resamples": "100",
         "seed": "0",
     }
