@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from cxr.calibrate.calibration import Calibration
+from cxr.config_evaluate import CalibrateConfig, OperatingRule
 from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import Label, LabelSet
 from cxr.model.build import build_classifier
 from cxr.model.classifier import Classifier
-from cxr.model.file import ModelCard, Preprocessing, load_model, read_card, save_model
+from cxr.model.file import ModelCard, Preprocessing, calibrated_copy, load_model, read_card, save_model
 from cxr.predict.predictor import Predictor
 
 CPU = torch.device("cpu")
@@ -91,9 +93,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a model file of cxr"):
         load_model(path, CPU)
     save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 99}'})
-    with pytest.raises(DataError, match="format 99; this version reads 1"):
+    with pytest.raises(DataError, match="format 99; this version reads 2"):
         load_model(path, CPU)
-    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 1}'})
+    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 2}'})
     with pytest.raises(DataError, match="header"):
         load_model(path, CPU)
 
@@ -163,3 +165,18 @@ def test_a_predictor_with_a_number_of_heads_that_there_is_not_is_refused(
         Predictor(stacked[0], CPU, heads=4)
     with pytest.raises(DataError, match=r"model\.safetensors: no network with 2 attention heads: its backbone is not stacked"):
         Predictor(saved[0], CPU, heads=2)
+
+
+def test_a_calibrated_copy_has_the_same_weights_and_carries_its_calibration(
+    saved: tuple[Path, Classifier, ModelCard], tmp_path: Path
+) -> None:
+    config = CalibrateConfig(points=(OperatingRule(rule="youden"),))
+    fitted = {"scaling": {"method": "platt", "slope": 1.5, "intercept": -0.2}, "points": {"youden": {"reason": "no positives"}}}
+    calibration = Calibration(
+        schema_version=1, config=config, unit="image", combine="mean", images=9, patients=3, labels={"Mass": fitted}
+    )
+    path, copy = saved[0], tmp_path / "calibrated.safetensors"
+    calibrated_copy(path, copy, calibration)
+    assert read_card(copy).calibration == calibration
+    assert read_card(copy).model_copy(update={"calibration": None}) == read_card(path)
+    assert all(torch.equal(tensor, load_file(copy)[name]) for name, tensor in load_file(path).items())
