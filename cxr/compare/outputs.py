@@ -12,7 +12,7 @@ import pandas as pd
 from cxr.compare.align import Pair
 from cxr.compare.wording import caution, label_sentence, macro_sentence
 from cxr.config_evaluate import Unit
-from cxr.evaluate.paired import Comparison, Gap, PairedRow
+from cxr.evaluate.paired import Comparison, Difference, PairedRow
 from cxr.evaluate.undefined import Undefined, as_float
 
 TABLES = ("comparison.csv", "comparison.json")
@@ -59,7 +59,7 @@ def _record(row: PairedRow, sides: Pair, label: int) -> dict[str, object]:
     }
 
 
-def _gap_record(gap: Gap) -> dict[str, float]:
+def _gap_record(gap: Difference) -> dict[str, float]:
     interval = gap.interval
     low, high = (float("nan"),) * 2 if isinstance(interval, Undefined) else (interval.low, interval.high)
     figures = {"auroc_a": gap.a, "auroc_b": gap.b, "difference": gap.difference}

@@ -24,7 +24,7 @@ from cxr.compare.wording import (
     verdict_text,
 )
 from cxr.config_evaluate import Unit
-from cxr.evaluate.paired import Comparison, Gap, Outcome, PairedRow
+from cxr.evaluate.paired import Comparison, Difference, Outcome, PairedRow
 from cxr.evaluate.undefined import Undefined, as_float
 from cxr.svg import data_uri, draw_svg
 
@@ -99,7 +99,7 @@ def _label_line(row: PairedRow, sides: Pair, label: int, limit: float) -> _Line:
     return replace(line, caution=caution(row, sides), positives=f"{counts(sides, label)['positives']:,}")
 
 
-def _line(label: str, gap: Gap, p: float | Undefined, verdict: Outcome | Undefined, limit: float) -> _Line:
+def _line(label: str, gap: Difference, p: float | Undefined, verdict: Outcome | Undefined, limit: float) -> _Line:
     return _Line(
         label=label,
         outcome=str(verdict) if verdict in _COLOURS else "",
@@ -128,7 +128,7 @@ def _limit(found: Comparison) -> float:
     return next(limit for limit in _LIMITS if limit >= max(ends, default=0))
 
 
-def _strip(gap: Gap, verdict: Outcome | Undefined, limit: float) -> str:
+def _strip(gap: Difference, verdict: Outcome | Undefined, limit: float) -> str:
     """The difference with its interval, as the address of a picture."""
 
     def draw(figure: Figure) -> None:

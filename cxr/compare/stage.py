@@ -22,7 +22,7 @@ from cxr.compare.wording import (
 from cxr.config import CompareStage
 from cxr.config_evaluate import EvaluateConfig
 from cxr.errors import ConfigError
-from cxr.evaluate.paired import Comparison, Gap, compare
+from cxr.evaluate.paired import Comparison, Difference, compare
 from cxr.evaluate.undefined import Undefined, as_float
 from cxr.external.read import read_tables
 from cxr.external.sides import divide
@@ -111,6 +111,6 @@ def _terminal(found: Comparison, sides: Pair) -> tuple[tuple[str, ...], ...]:
     return (header, *rows, _terminal_row("mean", macro.auroc, macro.auroc.p, verdict_text(macro.verdict)))
 
 
-def _terminal_row(label: str, gap: Gap, p: float | Undefined, verdict: str) -> tuple[str, ...]:
+def _terminal_row(label: str, gap: Difference, p: float | Undefined, verdict: str) -> tuple[str, ...]:
     figures = (figure_text(gap.a), figure_text(gap.b), difference_text(gap), interval_text(gap), figure_text(p))
     return (label, *figures, verdict)

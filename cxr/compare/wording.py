@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cxr.compare.align import Pair
-from cxr.evaluate.paired import Comparison, Gap, Outcome, PairedRow
+from cxr.evaluate.paired import Comparison, Difference, Outcome, PairedRow
 from cxr.evaluate.trust import FEWEST_PATIENTS
 from cxr.evaluate.undefined import Undefined
 from cxr.evaluate.wording import count_text
@@ -66,12 +66,12 @@ def figure_text(figure: float | Undefined, form: str = ".3f") -> str:
     return "undefined" if isinstance(figure, Undefined) else format(figure, form)
 
 
-def difference_text(gap: Gap) -> str:
+def difference_text(gap: Difference) -> str:
     """Like "+0.021"; "undefined" where there is none."""
     return figure_text(gap.difference, "+.3f")
 
 
-def interval_text(gap: Gap) -> str:
+def interval_text(gap: Difference) -> str:
     """Like "+0.008 to +0.034", or "undefined"."""
     return "undefined" if isinstance(gap.interval, Undefined) else f"{gap.interval.low:+.3f} to {gap.interval.high:+.3f}"
 
@@ -94,11 +94,11 @@ def warnings(sides: Pair) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _leaves_zero_out(gap: Gap) -> bool:
+def _leaves_zero_out(gap: Difference) -> bool:
     return not isinstance(gap.interval, Undefined) and (gap.interval.low > 0 or gap.interval.high < 0)
 
 
-def _sentence(gap: Gap, verdict: Outcome | Undefined, level: str) -> str:
+def _sentence(gap: Difference, verdict: Outcome | Undefined, level: str) -> str:
     if isinstance(gap.difference, Undefined):
         return f"cannot be compared, {gap.difference.reason}"
     interval = "" if isinstance(gap.interval, Undefined) else f" ({level}{interval_text(gap)})"

@@ -134,6 +134,19 @@ def auroc_interval(value: float | Undefined, samples: npt.NDArray[np.float64], c
     return BootstrapInterval(Interval(low, high), percentiles.failed)
 
 
+def of_one_patient(positive: int, negative: int) -> Undefined | None:
+    """Why resamples of the patients show nothing of how patients differ, though there is a figure; None where they do.
+
+    Drawn again and again, one patient agrees with herself: an interval from such resamples would be far too narrow.
+
+    Args:
+        positive: patients with a positive image.
+        negative: patients with a negative image.
+    """
+    kind = "positives" if positive == 1 else "negatives" if negative == 1 else ""
+    return Undefined(f"all {kind} are of one patient") if kind else None
+
+
 def percentile_bounds(samples: npt.NDArray[np.float64], confidence: float) -> tuple[float, float] | Undefined:
     """Where the middle share `confidence` of resampled figures lies.
 

@@ -1,8 +1,9 @@
-"""An interval of a figure that lies between 0 and 1."""
+"""Intervals: of a figure that lies between 0 and 1, and of a difference of two of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cxr.evaluate.undefined import Undefined
 
@@ -16,20 +17,27 @@ class Interval:
         high: upper bound, at least `low`.
 
     Raises:
-        ValueError: the bounds are not ordered, or leave [0, 1].
+        ValueError: the bounds are not ordered, or leave the range of the figure.
     """
 
+    LEAST: ClassVar[int] = 0
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.high <= 1:
-            raise ValueError(f"no interval within 0 to 1: {self.low} to {self.high}")
+        if not self.LEAST <= self.low <= self.high <= 1:
+            raise ValueError(f"no interval within {self.LEAST} to 1: {self.low} to {self.high}")
 
     @property
     def width(self) -> float:
-        """Upper less lower bound, in [0, 1]."""
+        """Upper less lower bound, at least 0."""
         return self.high - self.low
+
+
+class Span(Interval):
+    """Bounds of a difference of two such figures, in [-1, 1]."""
+
+    LEAST = -1
 
 
 def bounds(interval: Interval | Undefined) -> tuple[float, float]:

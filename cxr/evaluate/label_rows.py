@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cxr.config_evaluate import EvaluateConfig
 from cxr.evaluate.auroc import auroc, average_precision
-from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, percentile_interval
+from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, of_one_patient, percentile_interval
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.delong import delong_interval
 from cxr.evaluate.estimate import Estimate
@@ -42,6 +42,11 @@ class LabelCounts:
     patients_negative: int
 
     @property
+    def lone(self) -> Undefined | None:
+        """Why a figure of this label has no interval by patient, though it exists; see `of_one_patient`."""
+        return of_one_patient(self.patients_positive, self.patients_negative)
+
+    @property
     def prevalence(self) -> float | Undefined:
         """Positives among the known cells, in [0, 1]."""
         known = self.positives + self.negatives
@@ -49,22 +54,16 @@ class LabelCounts:
 
 
 @dataclass(frozen=True)
-class LabelRow:
-    """How well the scores of one label rank its images.
+class Ranked:
+    """How well scores rank.
 
     Args:
-        label: its name.
-        counts: see `LabelCounts`.
         ranking: the AUROC.
         precision: the average precision.
-        uncertain_used: uncertain cells that the label set's policy counted as positive or negative.
     """
 
-    label: str
-    counts: LabelCounts
     ranking: Estimate
     precision: Estimate
-    uncertain_used: int
 
     @property
     def auroc(self) -> float | Undefined:
@@ -80,6 +79,22 @@ class LabelRow:
     def average_precision(self) -> float | Undefined:
         """Average precision, in [0, 1]."""
         return self.precision.value
+
+
+@dataclass(frozen=True)
+class LabelRow(Ranked):
+    """How well the scores of one label rank its images.
+
+    Args:
+        ranking, precision: see `Ranked`.
+        label: its name.
+        counts: see `LabelCounts`.
+        uncertain_used: uncertain cells that the label set's policy counted as positive or negative.
+    """
+
+    label: str
+    counts: LabelCounts
+    uncertain_used: int
 
     @property
     def note(self) -> str:
@@ -124,13 +139,8 @@ def label_row(cells: Cells, label: int, aurocs: _Floats, precisions: _Floats, co
 
 def _estimate(value: float | Undefined, bootstrap: BootstrapInterval, counts: LabelCounts) -> Estimate:
     """A figure of one label with its interval, or with why it has none."""
-    if isinstance(value, Undefined):
-        return Estimate(value, BootstrapInterval(value, bootstrap.failed))
-    # drawing one patient again and again shows nothing of how patients differ
-    for kind, patients in (("positives", counts.patients_positive), ("negatives", counts.patients_negative)):
-        if patients == 1:
-            return Estimate(value, BootstrapInterval(Undefined(f"all {kind} are of one patient"), bootstrap.failed))
-    return Estimate(value, bootstrap)
+    reason = value if isinstance(value, Undefined) else counts.lone
+    return Estimate(value, bootstrap if reason is None else BootstrapInterval(reason, bootstrap.failed))
 
 
 def _counts(cells: Cells, label: int) -> LabelCounts:

@@ -16,8 +16,7 @@ from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, percentile
 from cxr.evaluate.cells import Cells, align
 from cxr.evaluate.estimate import Estimate
 from cxr.evaluate.groups import group_images
-from cxr.evaluate.interval import Interval
-from cxr.evaluate.label_rows import LabelRow, label_row
+from cxr.evaluate.label_rows import LabelRow, Ranked, label_row
 from cxr.evaluate.operating import OperatingRow, operating_rows
 from cxr.evaluate.probability_rows import ProbabilityRow, probability_rows
 from cxr.evaluate.ranking import rank_all, rank_label
@@ -31,30 +30,17 @@ _Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Macro:
+class Macro(Ranked):
     """Means over the labels that have an AUROC.
 
     Args:
-        ranking: mean AUROC, unweighted; a resample fails where any of these labels fails.
-        precision: mean average precision, likewise.
+        ranking, precision: the means, unweighted; a resample fails where any of these labels fails.
         labels_defined: the labels averaged.
         labels_undefined: the labels left out.
     """
 
-    ranking: Estimate
-    precision: Estimate
     labels_defined: tuple[str, ...]
     labels_undefined: tuple[str, ...]
-
-    @property
-    def auroc(self) -> float | Undefined:
-        """Mean AUROC, in [0, 1]."""
-        return self.ranking.value
-
-    @property
-    def interval(self) -> Interval | Undefined:
-        """Interval of the mean AUROC."""
-        return self.ranking.interval
 
     @property
     def label_count(self) -> int:
@@ -186,7 +172,9 @@ def evaluate(
 
 def _macro(rows: Sequence[LabelRow], aurocs: _Floats, precisions: _Floats, confidence: float) -> Macro:
     defined = [index for index, row in enumerate(rows) if not isinstance(row.auroc, Undefined)]
-    lone = next((reason for index in defined if (reason := _of_one_patient(rows[index]))), None)
+    # resamples without that patient fail, and the others all agree on her: the mean would look too sure
+    reasons = {rows[index].label: rows[index].counts.lone for index in defined}
+    lone = next((Undefined(f"{label}: {found.reason}") for label, found in reasons.items() if found), None)
     # a mean over a row with NaN is NaN: such a resample counts as failed
     nothing = np.full(len(aurocs), np.nan)
     areas, shares = (samples[:, defined].mean(axis=1) if defined else nothing for samples in (aurocs, precisions))
@@ -197,14 +185,6 @@ def _macro(rows: Sequence[LabelRow], aurocs: _Floats, precisions: _Floats, confi
         labels_defined=tuple(rows[index].label for index in defined),
         labels_undefined=tuple(row.label for row in rows if isinstance(row.auroc, Undefined)),
     )
-
-
-def _of_one_patient(row: LabelRow) -> Undefined | None:
-    """Why a mean with this label has no interval: the resamples without that patient fail, and the others all agree on her."""
-    for kind, patients in (("positives", row.counts.patients_positive), ("negatives", row.counts.patients_negative)):
-        if patients == 1:
-            return Undefined(f"all {kind} of {row.label} are of one patient")
-    return None
 
 
 def _mean(figures: Sequence[float | Undefined]) -> float | Undefined:

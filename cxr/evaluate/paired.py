@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr.evaluate.auroc import auroc
-from cxr.evaluate.bootstrap import percentile_bounds, resample
+from cxr.evaluate.bootstrap import of_one_patient, percentile_bounds, resample
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.delong import delong_test
+from cxr.evaluate.interval import Span
 from cxr.evaluate.ranking import rank_label
 from cxr.evaluate.undefined import Undefined, as_float, mean_defined
 
@@ -26,27 +27,7 @@ Outcome = Literal["better", "worse", "no difference shown"]
 
 
 @dataclass(frozen=True)
-class Span:
-    """Bounds of a difference of two figures that lie in [0, 1].
-
-    Args:
-        low: lower bound.
-        high: upper bound, at least `low`.
-
-    Raises:
-        ValueError: the bounds are not ordered, or leave [-1, 1].
-    """
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not -1 <= self.low <= self.high <= 1:
-            raise ValueError(f"no interval within -1 to 1: {self.low} to {self.high}")
-
-
-@dataclass(frozen=True)
-class Gap:
+class Difference:
     """How far a figure of A lies from that of B.
 
     Args:
@@ -79,7 +60,7 @@ class PairedRow:
     """
 
     label: str
-    auroc: Gap
+    auroc: Difference
     p_holm: float | Undefined
     delong_p: float | Undefined
     verdict: Outcome | Undefined
@@ -95,7 +76,7 @@ class PairedMacro:
         verdict: on A, from the p value of this one difference.
     """
 
-    auroc: Gap
+    auroc: Difference
     labels: tuple[str, ...]
     verdict: Outcome | Undefined
 
@@ -175,7 +156,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def _rows(cells: Cells, other: _Array, gaps: list[Gap], resamples: int, level: float) -> tuple[PairedRow, ...]:
+def _rows(cells: Cells, other: _Array, gaps: list[Difference], resamples: int, level: float) -> tuple[PairedRow, ...]:
     tested = [label for label, gap in enumerate(gaps) if not isinstance(gap.p, Undefined)]
     corrected = dict(zip(tested, holm([as_float(gaps[label].p) for label in tested]), strict=True))
     rows = []
@@ -193,35 +174,31 @@ def _macro(cells: Cells, aurocs: list[list[float | Undefined]], differences: _Ar
     means = np.array([math.fsum(row) for row in differences[:, defined]]) / max(1, len(defined))
     if not defined:
         means[:] = np.nan
-    lone = next((label for label in defined if _one_patient(cells, label)), None)
+    reasons = {cells.label_names[label]: _one_patient(cells, label) for label in defined}
     # resamples without that patient fail, and the others all agree on her: the mean would look too sure
-    why_not = (
-        None if lone is None else Undefined(f"of {cells.label_names[lone]}, all positives or all negatives are of one patient")
-    )
+    why_not = next((Undefined(f"{name}: {found.reason}") for name, found in reasons.items() if found), None)
     gap = _gap(mean_defined(aurocs[0]), mean_defined(aurocs[1]), means, confidence, why_not)
     verdict = _verdict(gap.difference, gap.p, 1 - confidence, 1, len(differences))
     return PairedMacro(gap, tuple(cells.label_names[label] for label in defined), verdict)
 
 
-def _gap(a: float | Undefined, b: float | Undefined, samples: _Array, confidence: float, why_not: Undefined | None) -> Gap:
+def _gap(
+    a: float | Undefined, b: float | Undefined, samples: _Array, confidence: float, why_not: Undefined | None
+) -> Difference:
     failed = int(np.isnan(samples).sum())
     if isinstance(a, Undefined):
-        return Gap(a, b, a, a, failed, a)
+        return Difference(a, b, a, a, failed, a)
     if isinstance(b, Undefined):
-        return Gap(a, b, b, b, failed, b)
+        return Difference(a, b, b, b, failed, b)
     if why_not:
-        return Gap(a, b, a - b, why_not, failed, why_not)
+        return Difference(a, b, a - b, why_not, failed, why_not)
     bounds = percentile_bounds(samples, confidence)
     interval = bounds if isinstance(bounds, Undefined) else Span(*bounds)
-    return Gap(a, b, a - b, interval, failed, bootstrap_p(samples, confidence))
+    return Difference(a, b, a - b, interval, failed, bootstrap_p(samples, confidence))
 
 
 def _one_patient(cells: Cells, label: int) -> Undefined | None:
-    """Why resamples of the patients say nothing of how patients differ, if they do not."""
-    for kind, value in (("positives", 1), ("negatives", 0)):
-        if cells.patients_where(cells.truth[:, label] == value) == 1:
-            return Undefined(f"all {kind} are of one patient")
-    return None
+    return of_one_patient(*(cells.patients_where(cells.truth[:, label] == value) for value in (1, 0)))
 
 
 def _verdict(

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, patient_counts
+from cxr.evaluate.bootstrap import BootstrapInterval, auroc_interval, of_one_patient, patient_counts
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.interval import Interval, bounds
 from cxr.evaluate.strata import Group, Strata, partition_by, stratify
@@ -160,13 +160,8 @@ def _row(group: Group, samples: _Floats, confidence: float) -> GroupRow:
 
 def _or_reason(bootstrap: BootstrapInterval, figure: float | Undefined, with_finding: int, without: int) -> BootstrapInterval:
     """The interval of a figure that rests on so many patients, or why it has none."""
-    if isinstance(figure, Undefined):
-        return BootstrapInterval(figure, bootstrap.failed)
-    # drawing one patient again and again shows nothing of how patients differ
-    for kind, patients in (("positives", with_finding), ("negatives", without)):
-        if patients == 1:
-            return BootstrapInterval(Undefined(f"all {kind} are of one patient"), bootstrap.failed)
-    return bootstrap
+    reason = figure if isinstance(figure, Undefined) else of_one_patient(with_finding, without)
+    return bootstrap if reason is None else BootstrapInterval(reason, bootstrap.failed)
 
 
 def _gap(groups: Sequence[Group], samples: _Floats, confidence: float) -> Gap:

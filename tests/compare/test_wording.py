@@ -9,10 +9,11 @@ import pytest
 from cxr.compare.align import Pair
 from cxr.compare.wording import caution, headline, label_sentence, macro_sentence, names_of, warnings
 from cxr.evaluate.cells import Cells
-from cxr.evaluate.paired import Comparison, Gap, PairedMacro, PairedRow, Span
+from cxr.evaluate.interval import Span
+from cxr.evaluate.paired import Comparison, Difference, PairedMacro, PairedRow
 from cxr.evaluate.undefined import Undefined
 
-GAP = Gap(0.821, 0.8, 0.021, Span(0.008, 0.034), 0, 0.002)
+GAP = Difference(0.821, 0.8, 0.021, Span(0.008, 0.034), 0, 0.002)
 NONE = Undefined("no positives")
 CELLS = Cells(("A",), np.ones((2, 1), np.float32), np.ones((2, 1)), np.zeros((2, 1), bool), np.arange(2))
 
@@ -41,7 +42,7 @@ def test_an_interval_without_0_that_does_not_hold_among_all_labels_is_explained(
 
 
 def test_what_is_undefined_says_why():
-    assert sentence(Gap(NONE, NONE, NONE, NONE, 300, NONE), NONE) == "Mass: cannot be compared, no positives"
+    assert sentence(Difference(NONE, NONE, NONE, NONE, 300, NONE), NONE) == "Mass: cannot be compared, no positives"
     one = Undefined("all positives are of one patient")
     told = sentence(replace(GAP, interval=one, p=one), one)
     assert told == "Mass: no verdict, all positives are of one patient; A less B is +0.021"

@@ -190,4 +190,4 @@ def test_a_label_of_one_patient_leaves_the_mean_without_an_interval(make_table, 
     table = make_table({"A": (np.tile([0, 1], 30), rng.random(60)), "B": ([1, *[0] * 59], rng.random(60))})
     macro = evaluate(table, make_labels("AB"), quick, seed=0).macro
     assert macro.labels_defined == ("A", "B")
-    assert macro.interval == macro.precision.interval == Undefined("all positives of B are of one patient")
+    assert macro.interval == macro.precision.interval == Undefined("B: all positives are of one patient")

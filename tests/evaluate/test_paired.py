@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cxr.evaluate.bootstrap import percentile_bounds, resampled_aurocs
 from cxr.evaluate.cells import Cells
-from cxr.evaluate.paired import Span, bootstrap_p, compare, holm
+from cxr.evaluate.interval import Span
+from cxr.evaluate.paired import bootstrap_p, compare, holm
 from cxr.evaluate.undefined import Undefined
 
 NAN = np.nan
@@ -136,7 +137,7 @@ def test_a_label_that_cannot_be_compared_says_why_and_is_left_out_of_the_mean_an
     assert result.rows[0].p_holm == result.rows[0].auroc.p
     assert result.macro.labels == ("label0", "label3")
     # one patient would decide the verdict on the mean
-    assert result.macro.verdict == Undefined("of label3, all positives or all negatives are of one patient")
+    assert result.macro.verdict == Undefined("label3: all positives are of one patient")
 
 
 def test_nothing_to_compare_at_all_is_undefined_throughout():

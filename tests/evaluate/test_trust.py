@@ -14,7 +14,7 @@ from cxr.evaluate.undefined import Undefined
 
 COUNTS = LabelCounts(30, 90, 5, 2, 80, patients_positive=20, patients_negative=60)
 FIRM = Estimate(0.8, BootstrapInterval(Interval(0.75, 0.85), 0))
-ROW = LabelRow("Edema", COUNTS, FIRM, FIRM, 0)
+ROW = LabelRow(FIRM, FIRM, "Edema", COUNTS, uncertain_used=0)
 
 
 def with_interval(interval):
