@@ -33,7 +33,7 @@ from cxr.labels.shipped import SHIPPED
 from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 from cxr.model.build import build_classifier
 from cxr.stage import StageContext
-from cxr.tracking import Tracking
+from cxr.tracking.store import Tracking
 from cxr.train.development import load_development
 from cxr.train.epoch import Running, progress_of, train_epoch
 from cxr.train.losses import build_loss

@@ -11,7 +11,7 @@ from cxr.section import Section
 from cxr.session import Observer, ending, locked, make_record, now, prepare
 from cxr.stage import StageContext, StageResult
 from cxr.state import state_of
-from cxr.tracking import open_alone
+from cxr.tracking.store import open_alone
 
 
 def run_alone(module: str, name: str, view: Section, folder: Path, observer: Observer, *, again: bool = False) -> StageRecord:

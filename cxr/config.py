@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from cxr.config_evaluate import CalibrateConfig, Combine, EvaluateConfig, Unit
 from cxr.config_model import ModelConfig
 from cxr.config_paths import AnyPath, ExistingFile, ExistingFolder, LabelSetFile, SecretFile, TableFormatFile
+from cxr.config_retrain import CarryConfig, PromoteConfig, RetrainConfig
 from cxr.config_sources import ConfidentialSource, DicomSource, ImagesSource, OfficialFiles, PhantomSource, Source
 from cxr.config_training import StackedTraining, TrainConfig
 from cxr.section import NAME, Section
@@ -125,6 +126,8 @@ class PipelineConfig(Section):
     predict: PredictConfig = PredictConfig()
     calibrate: CalibrateConfig = CalibrateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    retrain: RetrainConfig | None = Field(None, description="the older model, where there is one")
+    promote: PromoteConfig = PromoteConfig()
 
     @model_validator(mode="after")
     def _workspace_apart(self) -> PipelineConfig:
@@ -149,7 +152,11 @@ class PipelineConfig(Section):
     @model_validator(mode="after")
     def _stacked_together(self) -> PipelineConfig:
         stacked, training = self.model.stacked, self.train.stacked
-        if self.train.freeze_epochs and self.model.weights is None and self.model.hub is None:
+        starts = self.model.weights is not None or self.model.hub is not None
+        carried = self.retrain is not None and self.retrain.weights == "carried"
+        if starts and carried:
+            raise ValueError("'model.weights' and 'model.hub' would be overwritten by 'retrain.model'; leave them out")
+        if self.train.freeze_epochs and not starts and not carried:
             raise ValueError(
                 "'train.freeze_epochs' would freeze random weights; give 'model.weights' or 'model.hub' to start from"
             )
@@ -158,6 +165,20 @@ class PipelineConfig(Section):
         if stacked is not None and training.weights is not None and len(training.weights) != len(stacked.heads):
             raise ValueError(
                 f"'train.stacked.weights' has {len(training.weights)} values, 'model.stacked.heads' {len(stacked.heads)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_split(self) -> PipelineConfig:
+        if self.retrain is None:
+            return self
+        folder = self.workspace / self.name
+        for key, path in (("model", self.retrain.model), ("split", self.retrain.split)):
+            if path is not None and path.is_relative_to(folder):
+                raise ValueError(f"'retrain.{key}' lies in this pipeline's own folder, which is cleared; give it another name")
+        if self.retrain.split is not None and (self.split.folds is not None or self.split.frozen is not None):
+            raise ValueError(
+                "'retrain.split' fixes the test patients; 'split.folds' and 'split.frozen' would be without effect"
             )
         return self
 
@@ -243,16 +264,32 @@ class SplitStage(Section):
     seed: int
     official: OfficialFiles | None
     split: SplitConfig
+    older: ExistingFile | None = None
 
 
 class TrainStage(Section):
-    """What the train stage may see."""
+    """What the train stage may see; of a retraining what is carried over."""
 
     seed: int
     labels: Path
     size: int
+    fit: Literal["pad", "crop"] = "pad"
     model: ModelConfig
     train: TrainConfig
+    retrain: CarryConfig | None = None
+
+
+class DecideStage(Section):
+    """What the decide stage may see."""
+
+    seed: int
+    labels: Path
+    batch_size: int
+    device: Literal["auto", "cpu", "cuda"]
+    registry: str
+    evaluate: EvaluateConfig
+    retrain: RetrainConfig | None
+    promote: PromoteConfig
 
 
 class PredictStage(Section):

@@ -22,6 +22,7 @@ _NOT_CODE = {
     "cxr.config",
     "cxr.config_evaluate",
     "cxr.config_model",
+    "cxr.config_retrain",
     "cxr.config_training",
     "cxr.config_paths",
     "cxr.config_sources",
@@ -127,7 +128,7 @@ def code_digests(module: str) -> dict[str, str]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in found or name in _NOT_CODE:
+        if name in found or name in _NOT_CODE or name.startswith("cxr.tracking."):
             continue
         found[name], imported = _read_module(name)
         waiting += imported

@@ -15,7 +15,7 @@ from cxr.record import Fingerprint, StageRecord, read_pipeline_run
 from cxr.session import Observer, Session, locked, run_beside
 from cxr.stages import Stage, stages_of
 from cxr.state import StageState, state_of
-from cxr.tracking import Tracking
+from cxr.tracking.store import Tracking
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ from cxr.record import (
 from cxr.stage import Progress, StageContext, StageResult
 from cxr.stages import Stage, stages_of
 from cxr.state import StageState
-from cxr.tracking import Run, Tracking, Untracked
+from cxr.tracking.run import Run, Untracked
+from cxr.tracking.store import Tracking
 
 
 class Observer(Protocol):

@@ -46,7 +46,20 @@ def _phantom_view(config: PipelineConfig) -> PhantomStage | None:
 def _split_view(config: PipelineConfig) -> SplitStage:
     source = config.source
     official = source.official_files if isinstance(source, ImagesSource) else None
-    return SplitStage(seed=config.seed, official=official, split=config.split)
+    older = config.retrain.split if config.retrain is not None else None
+    return SplitStage(seed=config.seed, official=official, split=config.split, older=older)
+
+
+def _train_view(config: PipelineConfig) -> TrainStage:
+    return TrainStage(
+        seed=config.seed,
+        labels=config.labels,
+        size=config.ingest.size,
+        fit=config.ingest.fit,
+        model=config.model,
+        train=config.train,
+        retrain=config.retrain.carry if config.retrain is not None else None,
+    )
 
 
 def _calibrate_view(config: PipelineConfig) -> CalibrateStage:
@@ -74,7 +87,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("split", _split_view, {"manifest": ("ingest", "manifest.parquet")}),
     Stage(
         "train",  # it has no handle on the test images
-        lambda c: TrainStage(seed=c.seed, labels=c.labels, size=c.ingest.size, model=c.model, train=c.train),
+        _train_view,
         {"development": ("split", "development.parquet"), "store": ("ingest", "store")},
     ),
     Stage(

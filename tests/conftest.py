@@ -68,7 +68,7 @@ def one_torch_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow store; making one costs seconds, so it is made once and copied."""
-    from cxr.tracking import Tracking
+    from cxr.tracking.store import Tracking
 
     folder = tmp_path_factory.mktemp("mlflow")
     tracking = Tracking(folder, "unused")

@@ -15,7 +15,7 @@ from cxr.errors import CxrError, DataError
 from cxr.record import ATTEMPT, LOCK, NAME
 from cxr.section import Section
 from cxr.stage import StageResult
-from cxr.tracking import Untracked
+from cxr.tracking.run import Untracked
 
 MODULE = "alone_stage"
 

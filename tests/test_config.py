@@ -285,11 +285,11 @@ def test_published_lists_lie_in_the_folder_of_the_source_and_a_third_is_optional
     assert "did you mean" in only(define({"official": two | {"val": "vla.txt"}}))
 
 
-def test_split_stage_sees_of_the_source_its_published_lists_alone(define, folder):
+def test_split_stage_sees_of_the_source_its_published_lists_and_an_older_split_alone(define, folder):
     (split,) = (stage for stage in STAGES if stage.name == "split")
     path = define({"official": {"train_val": "train.txt", "test": "train.txt"}})
     view = split.view(load_config(path, ["seed=4"]))
-    assert set(type(view).model_fields) == {"seed", "official", "split"}
+    assert set(type(view).model_fields) == {"seed", "official", "split", "older"}
     assert (view.seed, view.official.test) == (4, folder / "images" / "train.txt")
     assert split.view(load_config(define())).official is None
 

@@ -12,8 +12,9 @@ import torch
 from cxr.errors import DataError
 from cxr.ingest.store import Preprocessing
 from cxr.labels.label_set import LabelSet
+from cxr.model.card import ModelCard
 from cxr.model.classifier import Classifier
-from cxr.model.file import ModelCard, load_model
+from cxr.model.file import load_model
 
 
 class Predictor:

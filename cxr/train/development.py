@@ -18,7 +18,7 @@ from cxr.errors import DataError
 from cxr.ingest.store import ImageStore
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.manifest import Manifest, read_manifest
-from cxr.model.file import Preprocessing
+from cxr.model.card import Preprocessing
 from cxr.ranks import ALONE, Ranks
 from cxr.stage import StageContext
 

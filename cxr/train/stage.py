@@ -17,8 +17,9 @@ from cxr.device import choose_device
 from cxr.fingerprint import digest_json
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.model.build import build_classifier, check_model
+from cxr.model.card import ModelCard, read_card
 from cxr.model.cost import costs
-from cxr.model.file import ModelCard, save_model
+from cxr.model.file import save_model
 from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
 from cxr.ranks import Ranks, refuse_other_start
@@ -176,6 +177,8 @@ def _save_best(config: TrainStage, data: Development, task: TrainingTask, contex
         run_id=context.run.run_id,
         data_sha256=data.digest,
         epoch=epoch,
+        training=config.train.model_dump(mode="json"),
+        older_run_id=read_card(config.retrain.model).run_id if config.retrain is not None else "",
     )
     save_model(context.folder / "model.safetensors", task.average.model.state_dict(), card)
 

@@ -17,7 +17,8 @@ from cxr.evaluate.cells import align
 from cxr.evaluate.units import combine_units
 from cxr.labels.label_set import read_label_set
 from cxr.model.build import build_classifier
-from cxr.model.file import ModelCard, Preprocessing, load_model, read_card, save_model
+from cxr.model.card import ModelCard, Preprocessing, read_card
+from cxr.model.file import load_model, save_model
 from cxr.stage import StageContext
 from tests.conftest import SMALL_MODEL
 

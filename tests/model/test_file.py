@@ -16,8 +16,9 @@ from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import Label, LabelSet
 from cxr.model.build import build_classifier
+from cxr.model.card import ModelCard, Preprocessing, read_card
 from cxr.model.classifier import Classifier
-from cxr.model.file import ModelCard, Preprocessing, calibrated_copy, load_model, read_card, save_model
+from cxr.model.file import calibrated_copy, load_model, save_model
 from cxr.predict.predictor import Predictor
 
 CPU = torch.device("cpu")
@@ -93,9 +94,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a model file of cxr"):
         load_model(path, CPU)
     save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 99}'})
-    with pytest.raises(DataError, match="format 99; this version reads 2"):
+    with pytest.raises(DataError, match="format 99; this version reads 1, 2, 3"):
         load_model(path, CPU)
-    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 2}'})
+    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 3}'})
     with pytest.raises(DataError, match="header"):
         load_model(path, CPU)
 

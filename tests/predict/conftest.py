@@ -14,8 +14,9 @@ from cxr.ingest.store import Preprocessing, describe_store, write_shard
 from cxr.labels.label_set import Label, LabelSet
 from cxr.manifest import TEXT_COLUMNS, Manifest, label_column
 from cxr.model.build import build_classifier
-from cxr.model.file import ModelCard, save_model
-from cxr.model.file import Preprocessing as ModelPreprocessing
+from cxr.model.card import ModelCard
+from cxr.model.card import Preprocessing as ModelPreprocessing
+from cxr.model.file import save_model
 from cxr.split.frozen import write_split
 from cxr.split.split import Split
 

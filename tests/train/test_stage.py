@@ -19,7 +19,7 @@ from cxr.errors import ConfigError, DataError
 from cxr.evaluate.auroc import auroc
 from cxr.ingest.store import ImageStore
 from cxr.manifest import Manifest, label_column, read_manifest
-from cxr.model.file import read_card
+from cxr.model.card import read_card
 from cxr.predict.predictor import Predictor
 from cxr.stage import StageContext
 from cxr.stages import STAGES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cxr.ingest.label_audit.audit import LabelAudit
-from cxr.tracking import metric_name
+from cxr.tracking.names import metric_name
 
 
 def metrics(audit: LabelAudit) -> dict[str, float]:

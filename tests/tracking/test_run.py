@@ -9,7 +9,8 @@ import pytest
 from cxr.errors import DataError
 from cxr.labels.label_set import read_label_set
 from cxr.labels.shipped import SHIPPED
-from cxr.tracking import Tracking, metric_name, tracking_uri
+from cxr.tracking.names import metric_name
+from cxr.tracking.store import Tracking, tracking_uri
 
 
 @pytest.fixture
