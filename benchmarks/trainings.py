@@ -48,6 +48,9 @@ class Silent:
 
     def artifact(self, path: Path, folder: str = "") -> None: ...
 
+    def log_model(self, folder: Path, name: str) -> str:
+        return ""
+
     def dataset(self, name: str, digest: str, context: str, profile: Mapping[str, Any]) -> None: ...
 
 

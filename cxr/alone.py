@@ -6,6 +6,8 @@ import importlib
 from pathlib import Path
 
 from cxr.fingerprint import code_digests, config_digests
+from cxr.labels.label_set import read_label_set
+from cxr.note import stage_note
 from cxr.record import ATTEMPT, NAME, Attempt, Fingerprint, StageRecord, write_json
 from cxr.section import Section
 from cxr.session import Observer, ending, locked, make_record, now, prepare
@@ -39,15 +41,22 @@ def run_alone(module: str, name: str, view: Section, folder: Path, observer: Obs
         if hasattr(stage, "check"):  # before anything is cleared: what cannot be done must not cost the last result
             stage.check(view)
         attempt = prepare(folder, state, module)
-        run = open_alone(folder, name, attempt.run_id if attempt else None)
+        run = open_alone(folder, name, attempt.run_id if attempt else None, _label_names(view))
         write_json(folder / ATTEMPT, Attempt(digest=fingerprint.digest, run_id=run.run_id))
         started = now()
         with ending(run):
             context = StageContext(folder, {}, run, observer.started(state))
             result: StageResult = stage.run(view, context)
             record = make_record(name, fingerprint, folder, run, started, result)
+            run.note(stage_note(record))
         write_json(folder / NAME, record)
         (folder / ATTEMPT).unlink()
         run.finish("FINISHED")
         observer.finished(record)
         return record
+
+
+def _label_names(view: Section) -> tuple[str, ...]:
+    """The labels of a stage whose configuration names a label set."""
+    path = getattr(view, "labels", None)
+    return read_label_set(path).names if isinstance(path, Path) else ()

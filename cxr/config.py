@@ -284,6 +284,8 @@ class DecideStage(Section):
 
     seed: int
     labels: Path
+    size: int
+    fit: Literal["pad", "crop"]
     batch_size: int
     device: Literal["auto", "cpu", "cuda"]
     registry: str

@@ -60,16 +60,7 @@ def define_ingest(target: str, given: Mapping[str, object], overrides: Sequence[
     Raises:
         ConfigError: every problem found, a line each.
     """
-    web = target.startswith(("http://", "https://"))
-    kind = "dicomweb" if web else given.get("kind") or "dicom"
-    if kind != "images" and given.get("key_file") is None:
-        raise ConfigError(
-            "a key for the pseudonyms is needed: --key FILE; `cxr key FILE` makes one. Keep it away from the data"
-        )
-    if kind == "images" and given.get("key_file") is not None:
-        raise ConfigError("--key: images of a published set keep their names; only DICOM files get pseudonyms")
-    source = {"kind": kind, "url" if web else "root": TypedText(target)}
-    source |= {key: value for key, value in given.items() if key not in ("kind", "labels") and value is not None}
+    source = _source_section(target, given)
     content: dict[str, Any] = {"name": "ingest", "labels": given.get("labels"), "source": source}
     for key, value in dict(_parse_override(text) for text in overrides).items():
         _set(content, key, value)
@@ -78,6 +69,34 @@ def define_ingest(target: str, given: Mapping[str, object], overrides: Sequence[
     except ValidationError as error:
         known = {".".join(map(str, problem["loc"])): None for problem in error.errors()}
         raise ConfigError("\n".join(_explain(problem, Path(target), known) for problem in error.errors())) from error
+
+
+def source_keys(target: str, given: Mapping[str, object]) -> dict[str, str]:
+    """The `source` section of a pipeline file for what `define_ingest` takes; its paths do not depend on where the file is.
+
+    Raises:
+        ConfigError: a key for the pseudonyms is missing, or surplus.
+    """
+    section = {key: str(value) for key, value in _source_section(target, given).items()}
+    for key in ("root", "key_file"):
+        if key in section:
+            section[key] = str(Path(section[key]).expanduser().resolve())
+    if "format" in section and Path(section["format"]).is_file():
+        section["format"] = str(Path(section["format"]).resolve())
+    return section
+
+
+def _source_section(target: str, given: Mapping[str, object]) -> dict[str, Any]:
+    web = target.startswith(("http://", "https://"))
+    kind = "dicomweb" if web else given.get("kind") or "dicom"
+    if kind != "images" and given.get("key_file") is None:
+        raise ConfigError(
+            "a key for the pseudonyms is needed: --key FILE; `cxr key FILE` makes one. Keep it away from the data"
+        )
+    if kind == "images" and given.get("key_file") is not None:
+        raise ConfigError("--key: images of a published set keep their names; only DICOM files get pseudonyms")
+    source: dict[str, Any] = {"kind": kind, "url" if web else "root": TypedText(target)}
+    return source | {key: value for key, value in given.items() if key not in ("kind", "labels") and value is not None}
 
 
 def define_import(given: Mapping[str, object]) -> LabelsStage:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cxr.config import PipelineConfig
 from cxr.errors import CxrError
 from cxr.fingerprint import code_digests, config_digests
+from cxr.labels.label_set import read_label_set
 from cxr.ranks import Crew
 from cxr.record import Fingerprint, StageRecord, read_pipeline_run
 from cxr.session import Observer, Session, locked, run_beside
@@ -40,7 +41,8 @@ class Pipeline:
 
     def tracking(self) -> Tracking:
         """Where its runs are tracked."""
-        return Tracking(self.config.workspace, self.config.name, self.config.description)
+        labels = read_label_set(self.config.labels).names
+        return Tracking(self.config.workspace, self.config.name, self.config.description, labels)
 
     def last_run(self) -> str | None:
         """The tracked run of the pipeline as a whole, None before the first."""

@@ -26,7 +26,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Json(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
 class Fingerprint(_Json):
@@ -80,7 +80,8 @@ class StageRecord(_Json):
         outputs: every file, by its path inside the stage's folder.
         run_id, parent_run_id: the tracked runs.
         started, finished: UTC, ISO 8601.
-        counts, headline, metrics, table, warnings: as in `cxr.stage.StageResult`.
+        counts, headline, metrics, table, warnings, highlights, answers: as in `cxr.stage.StageResult`.
+        model_id: the logged model that the stage made; empty where it made none.
     """
 
     stage: str
@@ -96,6 +97,9 @@ class StageRecord(_Json):
     metrics: dict[str, float]
     table: list[list[str]]
     warnings: list[str]
+    highlights: list[str] = []
+    answers: dict[str, str] = {}
+    model_id: str = ""
 
     def digest(self, path: str) -> str:
         """Digest of an output file, or of a folder of output files."""

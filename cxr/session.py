@@ -19,6 +19,8 @@ from filelock import FileLock, Timeout
 from cxr.config import PipelineConfig
 from cxr.errors import CxrError, DataError
 from cxr.fingerprint import config_digests, digest_json
+from cxr.note import stage_note
+from cxr.parent import ParentPage
 from cxr.ranks import ALONE, Crew, Ranks
 from cxr.record import (
     ATTEMPT,
@@ -40,6 +42,7 @@ from cxr.record import (
 from cxr.stage import Progress, StageContext, StageResult
 from cxr.stages import Stage, stages_of
 from cxr.state import StageState
+from cxr.tracking.model import MODEL_ID
 from cxr.tracking.run import Run, Untracked
 from cxr.tracking.store import Tracking
 
@@ -67,53 +70,63 @@ class Session:
     def __init__(self, config: PipelineConfig, folder: Path, tracking: Tracking, crew: Crew | None = None) -> None:
         self._config, self._folder, self._tracking = config, folder, tracking
         self._crew = Crew(ALONE) if crew is None else crew
-        self._parent: Run | None = None
+        self._page: ParentPage | None = None
 
     def run(self, stage: Stage, state: StageState, observer: Observer) -> StageRecord:
         """Run one stage in a child run."""
         assert state.fingerprint is not None
         folder = self._folder / stage.name
-        parent = self._open_parent()
+        page, earlier = self._open_page(), self._earlier(stage)
+        page.show_reused(earlier)
+        page.renew(stage.name)
         attempt = prepare(folder, state, stage.module)
-        run = self._tracking.open(stage.name, attempt.run_id if attempt else None, parent.run_id)
+        run = self._tracking.open(stage.name, attempt.run_id if attempt else None, page.run.run_id)
         write_json(folder / ATTEMPT, Attempt(digest=state.fingerprint.digest, run_id=run.run_id))
         started = now()
-        with ending(run, parent), run.watched():
+        with ending(run, page.run), run.watched():
             inputs = stage_inputs(stage, self._config, self._folder)
             context = StageContext(folder, inputs, run, observer.started(state), self._crew.ranks)
             self._crew.call()
             result: StageResult = importlib.import_module(stage.module).run(stage.view(self._config), context)
             record = make_record(stage.name, state.fingerprint, folder, run, started, result)
-            _log_to_parent(parent, folder, result)
+            page.show(record, earlier)
+            run.note(stage_note(record))
         # last: from here on the stage is done
         write_json(folder / NAME, record)
         (folder / ATTEMPT).unlink()
         run.finish("FINISHED")
         return record
 
-    def _open_parent(self) -> Run:
-        if self._parent is None:
-            values, _ = config_digests(self._config)
+    def _earlier(self, stage: Stage) -> list[StageRecord]:
+        """The records of the stages before one, which are done when it runs."""
+        names = [each.name for each in stages_of(self._config)]
+        found = (read_record(self._folder / name) for name in names[: names.index(stage.name)])
+        return [record for record in found if record is not None]
+
+    def _open_page(self) -> ParentPage:
+        if self._page is None:
+            values, files = config_digests(self._config)
             digest = digest_json(values)
             last = read_pipeline_run(self._folder)
             unfinished = last is not None and last.digest == digest and not last.complete
-            name = f"{self._config.name} {datetime.now().astimezone():%d %b %H:%M}"
-            self._parent = self._tracking.open(name, last.run_id if last and unfinished else None)
-            self._parent.params(values)
-            write_json(self._folder / PIPELINE_RUN, PipelineRun(digest=digest, run_id=self._parent.run_id))
-        return self._parent
+            name = f"{datetime.now().astimezone():%d %b %H:%M} {self._config.name}"  # pages cut off the end
+            self._tracking.describe()
+            run = self._tracking.open(name, last.run_id if last and unfinished else None, whole=True)
+            write_json(self._folder / PIPELINE_RUN, PipelineRun(digest=digest, run_id=run.run_id))
+            self._page = ParentPage(run, self._folder)
+            self._page.configure(self._config, values, files)
+        return self._page
 
     def close(self, done: Sequence[StageRecord]) -> None:
         """Describe the run by the stages that are done, and end it; the next command opens another once all are."""
-        if self._parent is None:
+        if self._page is None:
             return
-        for record in done:
-            if record.parent_run_id != self._parent.run_id:
-                self._parent.tag(f"reused.{record.stage}", record.run_id)
-        self._parent.note(_note(self._config.description, done))
-        self._parent.finish("FINISHED")
+        run = self._page.run
+        self._page.show_reused(done)
+        self._page.describe(self._config.description, done)
+        run.finish("FINISHED")
         if len(done) == len(stages_of(self._config)):
-            write_json(self._folder / PIPELINE_RUN, PipelineRun(digest="", run_id=self._parent.run_id, complete=True))
+            write_json(self._folder / PIPELINE_RUN, PipelineRun(digest="", run_id=run.run_id, complete=True))
 
 
 def run_beside(stage: Stage, config: PipelineConfig, folder: Path, ranks: Ranks) -> None:
@@ -234,26 +247,10 @@ def make_record(
         metrics=dict(result.metrics),
         table=[list(row) for row in result.table],
         warnings=list(result.warnings),
+        highlights=list(result.highlights),
+        answers=dict(result.answers),
+        model_id=run.tags().get(MODEL_ID, ""),
     )
-
-
-def _log_to_parent(parent: Run, folder: Path, result: StageResult) -> None:
-    parent.metrics(result.metrics)
-    for name in result.highlights:
-        parent.artifact(folder / name)
-
-
-def _note(description: str, records: Sequence[StageRecord]) -> str:
-    """Markdown for the parent run, the latest result first, since the page shows the first lines only."""
-    lines = [f"**{records[-1].headline}**", "", description, ""]
-    lines += [f"* **{record.stage}**: {record.headline}" for record in records[:-1]]
-    for record in records:
-        if record.table:
-            header, *rows = record.table
-            table = [header, ["---"] * len(header), *rows]
-            lines += ["", *(f"| {' | '.join(row)} |" for row in table)]
-    warnings = [f"* {record.stage}: {warning}" for record in records for warning in record.warnings]
-    return "\n".join([*lines, "", *(["**To mind**", "", *warnings] if warnings else [])])
 
 
 def now() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from cxr.ranks import ALONE, Ranks
 
@@ -17,6 +17,10 @@ class Progress(Protocol):
         """`done` of `total` units are finished; `text` is one short line about the present state."""
 
 
+Question = Literal["data", "labels", "good", "sure", "against", "next"]
+"""What the page of a run answers first, in this order: what data, what labels, how good, how sure, against what, what next."""
+
+
 class RunLog(Protocol):
     """What a stage may write to its tracked run; see `cxr.tracking` for the meaning of each."""
 
@@ -26,6 +30,7 @@ class RunLog(Protocol):
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None: ...  # noqa: D102
     def last_step(self, metric: str) -> int: ...  # noqa: D102
     def artifact(self, path: Path, folder: str = "") -> None: ...  # noqa: D102
+    def log_model(self, folder: Path, name: str) -> str: ...  # noqa: D102
     def dataset(self, name: str, digest: str, context: str, profile: Mapping[str, Any]) -> None: ...  # noqa: D102
 
 
@@ -59,6 +64,8 @@ class StageResult:
         table: rows for the terminal, the first of them the header; empty where there is nothing to show.
         warnings: what the user should know before using the result, a sentence each.
         highlights: files of the stage's folder that belong on the pipeline's parent run too.
+        answers: what the stage knows of the questions that the page of the pipeline's run answers: plain text, no sentence's
+            end; of several stages that answer one they stand one behind the other.
     """
 
     counts: Mapping[str, int]
@@ -67,3 +74,4 @@ class StageResult:
     table: tuple[tuple[str, ...], ...] = ()
     warnings: tuple[str, ...] = ()
     highlights: tuple[str, ...] = ()
+    answers: Mapping[Question, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cxr.config import (
     CalibrateStage,
+    DecideStage,
     EvaluateStage,
     IngestStage,
     PhantomStage,
@@ -77,6 +78,21 @@ def _evaluate_view(config: PipelineConfig) -> EvaluateStage:
     )
 
 
+def _decide_view(config: PipelineConfig) -> DecideStage:
+    return DecideStage(
+        seed=config.seed,
+        labels=config.labels,
+        size=config.ingest.size,
+        fit=config.ingest.fit,
+        batch_size=config.train.batch_size,
+        device=config.train.device,
+        registry=config.promote.model or config.name,
+        evaluate=config.evaluate,
+        retrain=config.retrain,
+        promote=config.promote,
+    )
+
+
 STAGES: tuple[Stage, ...] = (
     Stage("phantom", _phantom_view),
     Stage(
@@ -110,6 +126,18 @@ STAGES: tuple[Stage, ...] = (
         "evaluate",
         _evaluate_view,
         {"predictions": ("predict", "predictions.parquet"), "calibration": ("calibrate", "calibration.json")},
+    ),
+    Stage(
+        "decide",
+        _decide_view,
+        {
+            "predictions": ("predict", "predictions.parquet"),
+            "test": ("split", "test.parquet"),
+            "store": ("ingest", "store"),
+            "model": ("calibrate", "model.safetensors"),
+            "metrics": ("evaluate", "metrics.csv"),
+            "gaps": ("evaluate", "gaps.csv"),
+        },
     ),
 )
 

@@ -30,6 +30,7 @@ class RecordingRun:
     logged_metrics: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     artifacts: list[str] = field(default_factory=list)
     datasets: list[tuple[str, str, str]] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
 
     def params(self, values: Mapping[str, object]) -> None:
         self.logged_params.update(values)
@@ -43,6 +44,11 @@ class RecordingRun:
     def artifact(self, path: Path, folder: str = "") -> None:
         assert path.is_file()
         self.artifacts.append(f"{folder}/{path.name}" if folder else path.name)
+
+    def log_model(self, folder: Path, name: str) -> str:
+        assert (folder / "MLmodel").is_file()
+        self.models.append(name)
+        return f"m-{len(self.models)}"
 
     def dataset(self, name: str, digest: str, context: str, profile: Mapping[str, Any]) -> None:
         self.datasets.append((name, digest, context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cxr.calibrate.calibration import Calibration
 from cxr.calibrate.fit import fit_calibration
@@ -14,7 +15,8 @@ from cxr.evaluate.units import combine_units
 from cxr.labels.label_set import read_label_set
 from cxr.model.file import calibrated_copy
 from cxr.predictions import Predictions, read_predictions
-from cxr.stage import StageContext, StageResult
+from cxr.stage import RunLog, StageContext, StageResult
+from cxr.tracking.served import write_served
 
 SPLIT = "val"
 """The side that calibration is fitted on; the test patients are not looked at."""
@@ -32,16 +34,31 @@ def run(config: CalibrateStage, context: StageContext) -> StageResult:
     context.progress(1, 2, "writing the model")
     calibrated_copy(context.inputs["model"], context.folder / "model.safetensors", calibration)
     context.run.params(config.calibrate.model_dump(mode="json"))
-    for name in ("calibration.json", "model.safetensors"):
-        context.run.artifact(context.folder / name)
+    context.run.artifact(context.folder / "calibration.json")
+    unserved = _log_model(context.run, context.folder / "model.safetensors")
     context.progress(2, 2, "done")
     return StageResult(
         counts=_counts(calibration),
         headline=headline(calibration),
         table=table(calibration),
-        warnings=warnings(calibration),
+        warnings=(*warnings(calibration), *unserved),
         highlights=("calibration.json",),
     )
+
+
+def _log_model(run: RunLog, model: Path) -> tuple[str, ...]:
+    """Log the model as others load it; or, where it cannot score files by itself, its file alone, and why as a warning."""
+    if not run.run_id:  # nobody keeps it
+        return ()
+    with TemporaryDirectory() as folder:
+        served = Path(folder) / "model"
+        try:
+            write_served(served, model)
+        except DataError as reason:
+            run.artifact(model)
+            return (f"MLflow keeps the file of the model, and nothing that can be loaded, served or promoted: {reason}",)
+        run.log_model(served, "model")
+    return ()
 
 
 def _validation(path: Path) -> Predictions:

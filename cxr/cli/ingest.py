@@ -23,7 +23,7 @@ _SOURCE_OPTIONS = (
 )
 
 
-def _source_options(command: Callable[..., None]) -> Callable[..., None]:
+def source_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that describe a SOURCE without a pipeline file."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
@@ -34,7 +34,7 @@ def _source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("target", metavar="PIPELINE|SOURCE")
 @OVERRIDES
 @click.option("--out", type=click.Path(path_type=Path), help="folder for the result; for a SOURCE")
-@_source_options
+@source_options
 @click.option("--again", is_flag=True, help="look for new files although nothing is known to have changed, as of a PACS")
 @click.option("--dry-run", is_flag=True, help="read headers only, write nothing, and print what would be taken and what not")
 def ingest(target: str, overrides: tuple[str, ...], out: Path | None, again: bool, dry_run: bool, **given: Any) -> None:
@@ -121,7 +121,7 @@ def key(file: Path) -> None:
 @cli.command()
 @click.argument("target", metavar="PIPELINE|SOURCE")
 @click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
-@_source_options
+@source_options
 def file(target: str, numbers: tuple[int, ...], **given: Any) -> None:
     """Tell which source files the NUMBERS in files.csv stand for; the names are shown here and kept nowhere.
 

@@ -30,7 +30,7 @@ def check(file: str) -> None:
     from cxr.ingest.table.explain import explain_file
 
     for explanation in explain_file(file, Path.cwd()):
-        _print(explanation)
+        print_explanation(explanation)
 
 
 @labels.command("map")
@@ -47,7 +47,7 @@ def map_labels(source: str, target: str, mapping: Path | None) -> None:
     ours, theirs = (read_label_set(find_label_set(name, Path.cwd())) for name in (source, target))
     vocabulary = read_concepts()
     found = read_mapping(mapping, ours, theirs, vocabulary) if mapping else derive_mapping(ours, theirs, vocabulary)
-    _print(explain_mapping(found))
+    print_explanation(explain_mapping(found))
 
 
 @labels.command("import")
@@ -76,7 +76,8 @@ def import_table(out: Path, **given: str | bool | None) -> None:
         click.echo(f"{text:10} {short(folder / name)}")
 
 
-def _print(explanation: Explanation) -> None:
+def print_explanation(explanation: Explanation) -> None:
+    """Show what a file or a plan means."""
     from rich.markup import escape
     from rich.table import Table
 

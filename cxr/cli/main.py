@@ -6,10 +6,15 @@ import sys
 
 import click
 
+import cxr.cli.deliver
 import cxr.cli.evaluate
+import cxr.cli.export
 import cxr.cli.ingest
 import cxr.cli.labels
-import cxr.cli.pipeline  # noqa: F401 (commands register where they are defined)
+import cxr.cli.pipeline
+import cxr.cli.predict
+import cxr.cli.promote
+import cxr.cli.retrain  # noqa: F401 (commands register where they are defined)
 from cxr.cli.group import cli
 from cxr.errors import CxrError
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,10 @@ from cxr.ranks import joined, launched
 if TYPE_CHECKING:
     from cxr.pipeline import Pipeline
     from cxr.record import StageRecord
+    from cxr.tracking.store import Tracking
 
+_PAGES = {"evaluate": ("report", "report.html"), "decide": ("decision", "decision.html")}
+"""Of the stages whose result is shown at the end: what their page is called, and its file."""
 _MARKS = {"done": "done", "interrupted": "goes on", "due": "would run", "waiting": "waits"}
 
 
@@ -28,6 +29,7 @@ _MARKS = {"done": "done", "interrupted": "goes on", "due": "would run", "waiting
 def run(pipeline: Path, overrides: tuple[str, ...]) -> None:
     """Run all stages of a pipeline that are not done yet."""
     loaded = load(pipeline, overrides)
+    print_plan(loaded)
     records = run_stages(loaded, None)
     print_end(loaded, records, ui_command(pipeline, overrides))
 
@@ -38,6 +40,8 @@ def _stage_command(name: str, text: str) -> None:
     @OVERRIDES
     def command(pipeline: Path, overrides: tuple[str, ...]) -> None:
         loaded = load(pipeline, overrides)
+        if name == "train" and not launched():
+            print_plan(loaded)
         records = run_stages(loaded, name)
         if records:  # none in a process that runs beside another
             print_end(loaded, records, ui_command(pipeline, overrides))
@@ -46,8 +50,8 @@ def _stage_command(name: str, text: str) -> None:
 _stage_command("phantom", "Draw the synthetic cohort of a pipeline.")
 _stage_command("split", "Divide a pipeline's patients into train, validation and test.")
 _stage_command("train", "Train a pipeline's model.")
-_stage_command("predict", "Score a pipeline's validation and test images.")
 _stage_command("calibrate", "Choose thresholds and calibrate on a pipeline's validation patients.")
+_stage_command("decide", "Compare a pipeline's model with the older one, and apply the rule for promotion.")
 
 
 @cli.command()
@@ -58,6 +62,7 @@ def status(pipeline: Path, overrides: tuple[str, ...]) -> None:
     from rich.table import Table
 
     loaded = load(pipeline, overrides)
+    print_plan(loaded)
     table = Table("stage", "state", "why", "result", box=None, pad_edge=False)
     for state in loaded.states():
         table.add_row(state.stage, _MARKS[state.state], state.reason, state.record.headline if state.record else "")
@@ -68,23 +73,37 @@ def status(pipeline: Path, overrides: tuple[str, ...]) -> None:
 @PIPELINE
 @OVERRIDES
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="port on this machine")
-def ui(pipeline: Path, overrides: tuple[str, ...], port: int) -> None:
+@click.option("--browser/--no-browser", default=None, help="open it in a browser  [default: where this machine has a display]")
+def ui(pipeline: Path, overrides: tuple[str, ...], port: int, browser: bool | None) -> None:
     """Open MLflow on a pipeline's runs, in a server on this machine that ends with Ctrl-C."""
+    from cxr.cli.browser import has_display, serve, show
+
     loaded = load(pipeline, overrides)
     tracking = loaded.tracking()
-    if tracking.uri.startswith(("http:", "https:")):
-        click.echo(f"The runs are on the tracking server: {tracking.page(loaded.last_run(), tracking.uri.rstrip('/'))}")
-        return
-    _refuse_busy(port)
-    root = f"http://127.0.0.1:{port}"
-    click.echo(f"The runs:         {tracking.page(root=root)}")
-    if last := loaded.last_run():
-        click.echo(f"The latest run:   {tracking.page(last, root)}")
-    click.echo("Open one of these in a browser once the server is up (some seconds); Ctrl-C ends it.")
-    # without these the server starts helpers that a look at runs has no use for, and takes 3 GB
-    os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
-    arguments = ["--backend-store-uri", tracking.uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments])
+    remote = tracking.uri.startswith(("http:", "https:"))
+    if not remote:
+        _refuse_busy(port)
+    tracking.describe()
+    address = _print_pages(loaded, tracking, tracking.uri.rstrip("/") if remote else f"http://127.0.0.1:{port}")
+    wanted = has_display() if browser is None else browser
+    if browser is None and not wanted:
+        click.echo("No display here, so no browser is opened: open an address yourself.")
+    if not remote:
+        click.echo("The server takes some seconds to start; Ctrl-C ends it.")
+        serve(["--backend-store-uri", tracking.uri], port, address if wanted else None)
+    elif wanted:
+        show(address)
+
+
+def _print_pages(pipeline: Pipeline, tracking: Tracking, root: str) -> str:
+    """Tell where all runs and the latest one are; the address of the one to begin with."""
+    overview, last = tracking.overview(root), pipeline.last_run()
+    click.echo(f"All runs:         {overview}")
+    if last is None or not tracking.has(last):  # none yet, or another store than the one that has it
+        return overview
+    latest = tracking.page(last, root)
+    click.echo(f"The latest run:   {latest}")
+    return overview if tracking.several() else latest
 
 
 @cli.command()
@@ -134,12 +153,31 @@ def _run_together(pipeline: Pipeline, only: str | None) -> list[StageRecord]:
 
 def print_end(pipeline: Pipeline, records: list[StageRecord], ui_command: str) -> None:
     """Show what came out, and where it is."""
-    print_table(records[-1])
-    report = pipeline.folder / "evaluate" / "report.html"
-    if records[-1].stage == "evaluate" and report.exists():
-        click.echo(f"report     {short(report)}")
+    stages = [record.stage for record in records]
+    for record in records:
+        if record.stage in _PAGES or record is records[-1]:
+            print_table(record)
+    for stage, (word, name) in _PAGES.items():
+        page = pipeline.folder / stage / name
+        if stage in stages and page.exists():
+            click.echo(f"{word:<10} {short(page)}")
     click.echo(f"results    {short(pipeline.folder)}")
     click.echo(f"runs       {ui_command}")
+
+
+def print_plan(pipeline: Pipeline) -> None:
+    """Show what becomes of each label, where the pipeline retrains an older model."""
+    if pipeline.config.retrain is None:
+        return
+    from cxr.cli.labels import print_explanation
+    from cxr.labels.label_set import read_label_set
+    from cxr.model.card import read_card
+    from cxr.retrain.explain import explain_plan
+    from cxr.retrain.plan import plan_labels
+
+    retrain, card = pipeline.config.retrain, read_card(pipeline.config.retrain.model)
+    plan = plan_labels(card.labels, read_label_set(pipeline.config.labels), retrain.labels)
+    print_explanation(explain_plan(plan, card, retrain, pipeline.config.train))
 
 
 def print_table(record: StageRecord) -> None:

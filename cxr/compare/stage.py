@@ -8,22 +8,13 @@ from collections.abc import Iterator
 from cxr.compare.align import Pair, pair
 from cxr.compare.outputs import TABLES, write_tables
 from cxr.compare.page import render_page
-from cxr.compare.wording import (
-    caution,
-    difference_text,
-    figure_text,
-    headline,
-    interval_text,
-    level_text,
-    names_of,
-    verdict_text,
-    warnings,
-)
+from cxr.compare.terminal import terminal_rows
+from cxr.compare.wording import headline, level_text, names_of, warnings
 from cxr.config import CompareStage
 from cxr.config_evaluate import EvaluateConfig
 from cxr.errors import ConfigError
-from cxr.evaluate.paired import Comparison, Difference, compare
-from cxr.evaluate.undefined import Undefined, as_float
+from cxr.evaluate.paired import Comparison, compare, fewest_resamples
+from cxr.evaluate.undefined import as_float
 from cxr.external.read import read_tables
 from cxr.external.sides import divide
 from cxr.labels.label_set import read_label_set
@@ -45,7 +36,7 @@ def run(config: CompareStage, context: StageContext) -> StageResult:
     context.progress(0, 3, "reading the tables")
     sides = _pair(config)
     settings, names = config.evaluate, names_of(config.a, config.b)
-    resamples = max(settings.resamples, _fewest_resamples(len(sides.cells.label_names), settings.confidence))
+    resamples = max(settings.resamples, fewest_resamples(len(sides.cells.label_names), settings.confidence))
     context.progress(1, 3, f"resampling {sides.images} images")
     found = compare(sides.cells, sides.other, resamples, settings.confidence, config.seed)
     context.progress(2, 3, "writing")
@@ -79,11 +70,6 @@ def _pair(config: CompareStage) -> Pair:
     return pair(a, b, read_label_set(config.labels), config.evaluate)
 
 
-def _fewest_resamples(labels: int, confidence: float) -> int:
-    """Resamples whose smallest p value is two thirds of what a verdict on one of so many labels needs (Holm's first step)."""
-    return math.ceil(round(3 * labels / (1 - confidence), 6))
-
-
 def _remarks(config: CompareStage, resamples: int) -> Iterator[str]:
     """What was left out when the tables were read, said of each of them; and more resamples than were asked for."""
     told: dict[str, list[str]] = {}
@@ -104,13 +90,4 @@ def _figures(found: Comparison) -> dict[str, float]:
 
 def _terminal(found: Comparison, sides: Pair) -> tuple[tuple[str, ...], ...]:
     header = ("label", "AUROC of A", "of B", "difference", level_text(found), "p (Holm)", "A is")
-    rows = (
-        _terminal_row(row.label, row.auroc, row.p_holm, verdict_text(row.verdict, caution(row, sides))) for row in found.rows
-    )
-    macro = found.macro
-    return (header, *rows, _terminal_row("mean", macro.auroc, macro.auroc.p, verdict_text(macro.verdict)))
-
-
-def _terminal_row(label: str, gap: Difference, p: float | Undefined, verdict: str) -> tuple[str, ...]:
-    figures = (figure_text(gap.a), figure_text(gap.b), difference_text(gap), interval_text(gap), figure_text(p))
-    return (label, *figures, verdict)
+    return (header, *terminal_rows(found, sides))

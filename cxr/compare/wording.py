@@ -12,6 +12,8 @@ from cxr.evaluate.wording import count_text
 
 OUTCOMES: tuple[Outcome, ...] = ("better", "worse", "no difference shown")
 """What may be said of A, from best to least."""
+A_AND_B = ("A", "B")
+"""What the two are called where nothing else is known of them."""
 
 
 def names_of(a: Path, b: Path) -> tuple[str, str]:
@@ -31,9 +33,15 @@ def headline(found: Comparison) -> str:
     return f"{macro_sentence(found)}; of {count_text(len(verdicts), 'label')} A is {counts}"
 
 
-def macro_sentence(found: Comparison) -> str:
-    """Like "mean AUROC over 14 labels: A is better than B, by 0.021 (95 % interval of A less B +0.008 to +0.034)"."""
-    sentence = _sentence(found.macro.auroc, found.macro.verdict, f"{level_text(found)} of A less B ")
+def macro_sentence(found: Comparison, names: tuple[str, str] = A_AND_B) -> str:
+    """Like "mean AUROC over 14 labels: A is better than B, by 0.021 (95 % interval of A less B +0.008 to +0.034)".
+
+    Args:
+        found: the comparison.
+        names: what A and B are called in the sentence.
+    """
+    level = f"{level_text(found)} of {names[0]} less {names[1]} "
+    sentence = _sentence(found.macro.auroc, found.macro.verdict, level, names)
     return f"mean AUROC over {count_text(len(found.macro.labels), 'label')}: {sentence}"
 
 
@@ -48,9 +56,16 @@ def caution(row: PairedRow, sides: Pair) -> str:
     return f"caution: {', '.join(few)}" if few and not isinstance(row.verdict, Undefined) else ""
 
 
-def label_sentence(row: PairedRow, caution: str = "") -> str:
-    """Like "Effusion: no difference is shown, A less B is +0.004 (-0.010 to +0.018)", with the `caution` of the row."""
-    sentence = _sentence(row.auroc, row.verdict, "")
+def label_sentence(row: PairedRow, caution: str = "", names: tuple[str, str] = A_AND_B, level: str = "") -> str:
+    """Like "Effusion: no difference is shown, A less B is +0.004 (-0.010 to +0.018)".
+
+    Args:
+        row: of the label.
+        caution: of the row; see `caution`.
+        names: what A and B are called in the sentence.
+        level: see `level_text`, where the sentence has to say it by itself.
+    """
+    sentence = _sentence(row.auroc, row.verdict, f"{level} " if level else "", names)
     if row.verdict == "no difference shown" and _leaves_zero_out(row.auroc):
         sentence += "; its own interval leaves 0 out, but among so many labels that can be chance"
     return f"{row.label}: {'; '.join(filter(None, (sentence, caution)))}"
@@ -98,12 +113,13 @@ def _leaves_zero_out(gap: Difference) -> bool:
     return not isinstance(gap.interval, Undefined) and (gap.interval.low > 0 or gap.interval.high < 0)
 
 
-def _sentence(gap: Difference, verdict: Outcome | Undefined, level: str) -> str:
+def _sentence(gap: Difference, verdict: Outcome | Undefined, level: str, names: tuple[str, str]) -> str:
     if isinstance(gap.difference, Undefined):
         return f"cannot be compared, {gap.difference.reason}"
+    a, b = names
     interval = "" if isinstance(gap.interval, Undefined) else f" ({level}{interval_text(gap)})"
     if isinstance(verdict, Undefined):
-        return f"no verdict, {verdict.reason}; A less B is {difference_text(gap)}{interval}"
+        return f"no verdict, {verdict.reason}; {a} less {b} is {difference_text(gap)}{interval}"
     if verdict == "no difference shown":
-        return f"no difference is shown, A less B is {difference_text(gap)}{interval}"
-    return f"A is {verdict} than B, by {abs(gap.difference):.3f}{interval}"
+        return f"no difference is shown, {a} less {b} is {difference_text(gap)}{interval}"
+    return f"{a} is {verdict} than {b}, by {abs(gap.difference):.3f}{interval}"

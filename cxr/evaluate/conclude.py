@@ -13,7 +13,8 @@ from cxr.evaluate.outputs import WRITTEN, caution, counts, macro_figures, write_
 from cxr.evaluate.report import render_report
 from cxr.evaluate.undefined import Undefined, as_float
 from cxr.labels.label_set import LabelSet
-from cxr.stage import RunLog, StageContext, StageResult
+from cxr.manifest import SPLITS
+from cxr.stage import Question, RunLog, StageContext, StageResult
 
 METRICS = "test"
 """Where the figures of patients stand that were used for nothing else, in MLflow: test/<figure>/<label>."""
@@ -78,7 +79,30 @@ def _result(evaluation: Evaluation, side: str) -> StageResult:
         table=_terminal_table(evaluation),
         warnings=trust.warnings(evaluation),
         highlights=("report.html", "model_card.md", "metrics.csv"),
+        answers=_answers(evaluation, side),
     )
+
+
+def _answers(evaluation: Evaluation, side: str) -> dict[Question, str]:
+    extent = wording.extent_text(evaluation, side if side in SPLITS else "")
+    sure = f"{wording.confidence_text(evaluation)} {wording.interval_text(evaluation.macro.interval)}, {extent}"
+    if weak := sum(trust.judge(row).grade != "supported" for row in evaluation.rows):
+        sure += f"; {weak} of {wording.count_text(len(evaluation.rows), 'label')} to be read with caution, or undefined"
+    good = f"mean AUROC {wording.figure_text(evaluation.macro.auroc)} over {wording.labels_text(evaluation)}"
+    return {
+        "good": good + _ends(evaluation),
+        "sure": sure,
+        "next": "read report.html under Artifacts, and what to mind, below",
+    }
+
+
+def _ends(evaluation: Evaluation) -> str:
+    """The best and the worst label; empty where there are not two."""
+    figures = {row.label: row.auroc for row in evaluation.rows if not isinstance(row.auroc, Undefined)}
+    if len(figures) < 2:
+        return ""
+    best, worst = (choose(figures, key=figures.__getitem__) for choose in (max, min))
+    return f"; best {best} {figures[best]:.3f}, worst {worst} {figures[worst]:.3f}"
 
 
 def _terminal_table(evaluation: Evaluation) -> tuple[tuple[str, ...], ...]:

@@ -156,6 +156,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
+def fewest_resamples(labels: int, confidence: float) -> int:
+    """Resamples whose smallest p value is two thirds of what a verdict on one of so many labels needs (Holm's first step)."""
+    return math.ceil(round(3 * labels / (1 - confidence), 6))
+
+
 def _rows(cells: Cells, other: _Array, gaps: list[Difference], resamples: int, level: float) -> tuple[PairedRow, ...]:
     tested = [label for label, gap in enumerate(gaps) if not isinstance(gap.p, Undefined)]
     corrected = dict(zip(tested, holm([as_float(gaps[label].p) for label in tested]), strict=True))

@@ -34,12 +34,15 @@ from cxr.ingest.table.read import read_table
 from cxr.ingest.table.table import LabelTable
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.manifest import refuse_column_names
-from cxr.stage import StageContext, StageResult
+from cxr.profile import content_digest
+from cxr.stage import Question, StageContext, StageResult
 
 KEPT = ("journal.sqlite", "journal.sqlite-journal", "store", "records", "quarantine")
 """What a run leaves for the next one, which decides by its journal what of it is still good."""
 WRITES = ("manifest.parquet", "files.csv", "audit.html", "audit_numbers.html", "labels.html", "labels")
 """What else a run leaves behind; anything more in its folder is not its own."""
+_NAMED = 8
+"""Labels that are named where there is one line for all."""
 _READING_CODE = ("cxr.ingest.read.", "cxr.ingest.shard", "cxr.ingest.deidentify", "cxr.perceptual")
 
 
@@ -72,7 +75,18 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
         audit = _audit(joined, labels, labels.label_set, duplicates, source)
         publish(audit, context, title=str(joined.manifest.frame["source"].iloc[0]))
     pa.default_memory_pool().release_unused()
-    return report(joined, reread, listed, context)
+    return replace(report(joined, reread, listed, context), answers=_answers(joined, labels))
+
+
+def _answers(joined: Joined, labels: Labels) -> dict[Question, str]:
+    manifest, patients = joined.manifest, joined.manifest.frame["patient_id"].nunique()
+    source, digest = manifest.frame["source"].iloc[0], content_digest(manifest)[:8]
+    data = f"{len(manifest):,} images of {patients:,} patients from '{source}', manifest {digest}"
+    if labels.label_set is None:
+        return {"data": data, "labels": "none"}
+    names = labels.label_set.names
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return {"data": data, "labels": f"{len(names)} of the set '{labels.label_set.name}': {', '.join(names[:_NAMED])}{more}"}
 
 
 def _read(

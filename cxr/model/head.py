@@ -24,6 +24,9 @@ from torch.nn import functional
 
 from cxr.model.backbone import Features
 
+SHARED = "pool.norm."
+"""How the names of the tensors begin that all labels of a head share; every other one has a row per label, in their order."""
+
 
 @dataclass(frozen=True)
 class HeadOutput:
@@ -118,6 +121,7 @@ class MultiBranchHead(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.width = width
         has_branches = kind != "aggregated"
         self.pool = AttentionPooling(width, labels) if has_branches and pooling == "attention" else None
         self.branches = Branches(width, labels, hidden, dropout) if has_branches else None

@@ -1,8 +1,9 @@
-"""The one predictor: canonical images in, a probability per label out."""
+"""The one predictor: canonical images in, a probability per label out, and where each label's branch looked."""
 
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,33 @@ class Predictor:
         """
         logits = self._network(torch.from_numpy(images).to(self._device)).combined
         return torch.sigmoid(logits.double()).cpu().numpy()
+
+    @torch.inference_mode()
+    def maps(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Disease maps: the attention of each label's branch over the backbone's grid of image patches.
+
+        Tokens that stand for no place, such as a class token, are no part of it. The images are square, and so is the grid.
+
+        Args:
+            images: uint8 [images, size, size].
+
+        Returns:
+            float32 [images, labels, rows, columns], at least 0, each map summing to 1.
+
+        Raises:
+            DataError: the head has no attention pooling, or the backbone's tokens form no square grid.
+        """
+        found = self._network(torch.from_numpy(images).to(self._device)).maps
+        if found is None:
+            head = self.card.model.head
+            raise DataError(
+                f"{self._path}: no disease maps: the head is {head.kind} with {head.pooling} pooling; "
+                "maps come from branches with attention pooling"
+            )
+        side = math.isqrt(found.shape[-1])
+        if side * side != found.shape[-1]:
+            raise DataError(
+                f"{self._path}: no disease maps: the {found.shape[-1]} tokens of {self.card.model.backbone} form no square grid"
+            )
+        maps: npt.NDArray[np.float32] = found.unflatten(-1, (side, side)).float().cpu().numpy()
+        return maps

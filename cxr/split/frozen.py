@@ -99,6 +99,24 @@ def frozen_split(
     """
     if absent(manifest, frozen) == len(frozen):
         raise DataError("split.frozen: it has none of these images; it is the split of other ones")
+    return followed_split(manifest, people, frozen, new, shares, seed, alike=alike)
+
+
+def followed_split(
+    manifest: Manifest,
+    people: People,
+    frozen: pd.DataFrame,
+    new: NewPatients,
+    shares: Mapping[str, float],
+    seed: int,
+    *,
+    alike: bool = True,
+) -> Split:
+    """As `frozen_split`, also where the file knows patients alone, and none of their images.
+
+    Raises:
+        DataError: there are new patients and they are refused, or the file has one person on two sides.
+    """
     sides = _known(manifest, people, frozen)
     unknown = np.flatnonzero(sides == "")
     if len(unknown) and new == "refuse":

@@ -17,9 +17,10 @@ from cxr.split.balance import balance
 from cxr.split.draw import drawn_split, folded_split
 from cxr.split.frozen import absent, frozen_split, read_split, write_split
 from cxr.split.official import OfficialNames, official_split, read_list
+from cxr.split.older import older_split, refuse_seen, refuse_unrelated
 from cxr.split.people import People, people_of
 from cxr.split.split import Split, named
-from cxr.stage import StageContext, StageResult
+from cxr.stage import Question, StageContext, StageResult
 
 
 def run(config: SplitStage, context: StageContext) -> StageResult:
@@ -31,6 +32,7 @@ def run(config: SplitStage, context: StageContext) -> StageResult:
     manifest = read_manifest(context.inputs["manifest"])
     people = people_of(manifest)
     split = _split(config, manifest, people)
+    _check_older(config, manifest, people, split)
     whole = split.apply(manifest)
     _write(whole, ("train", "val"), context.folder / "development.parquet")
     _write(whole, ("test",), context.folder / "test.parquet")
@@ -51,9 +53,19 @@ def _split(config: SplitStage, manifest: Manifest, people: People) -> Split:
         return official_split(manifest, people, _lists(config.official), how.val_fraction, seed, alike=alike)
     if how.frozen is not None:
         return frozen_split(manifest, people, read_split(how.frozen), how.new_patients, how.shares, seed, alike=alike)
+    if config.older is not None:
+        return older_split(manifest, people, read_split(config.older), how.shares, seed, alike=alike)
     if how.folds is not None:
         return folded_split(manifest, people, how.folds, how.fold, how.val_fraction, seed)
     return drawn_split(manifest, people, how.shares, seed)
+
+
+def _check_older(config: SplitStage, manifest: Manifest, people: People, split: Split) -> None:
+    """Whoever tested an older model must not teach this one, whatever fixed the split."""
+    if config.older is not None:
+        older = read_split(config.older)
+        refuse_unrelated(manifest, older)
+        refuse_seen(split, people, older, alike=config.split.alike == "refuse")
 
 
 def check(config: SplitStage) -> None:
@@ -64,8 +76,8 @@ def check(config: SplitStage) -> None:
     """
     if config.official is not None:
         _lists(config.official)
-    if config.split.frozen is not None:
-        read_split(config.split.frozen)
+    for path in filter(None, (config.split.frozen, config.older)):
+        read_split(path)
 
 
 def _lists(files: OfficialFiles) -> OfficialNames:
@@ -90,6 +102,13 @@ def _warnings(config: SplitStage, manifest: Manifest, people: People, counts: pd
         yield from _torn(manifest, people)
     if config.split.frozen is not None and (gone := absent(manifest, read_split(config.split.frozen))):
         yield f"{gone} images of the frozen split are not among the images"
+    if config.older is not None and (new := _newcomers(config.older, manifest)):
+        yield f"{new} patients are not in the split of the older model; where no published list has them, they were drawn"
+
+
+def _newcomers(older: Path, manifest: Manifest) -> int:
+    known = manifest.frame["patient_id"].isin(read_split(older)["patient_id"])
+    return int(manifest.frame.loc[~known, "patient_id"].nunique())
 
 
 def _torn(manifest: Manifest, people: People) -> Iterator[str]:
@@ -103,4 +122,5 @@ def _report(manifest: Manifest, counts: pd.DataFrame, split: Split, warnings: tu
     numbers = {f"{side}_{what}": int(counts[what][side]) for side in SPLITS for what in ("images", "patients")}
     sides = ", ".join(f"{numbers[f'{side}_images']} {side}" for side in SPLITS)
     headline = f"{sides} images, no patient on two sides; split {split.digest[:12]}"
-    return StageResult(numbers, headline, warnings=warnings)
+    answers: dict[Question, str] = {"data": f"{sides}, split {split.digest[:8]}"}
+    return StageResult(numbers, headline, warnings=warnings, answers=answers)

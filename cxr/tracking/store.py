@@ -5,18 +5,27 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cxr.tracking import experiment, views
+from cxr.tracking.moved import follow
+from cxr.tracking.names import label_keys, renamed_table
 from cxr.tracking.run import Run, Untracked
 from cxr.tracking.talking import talking
+
+_SQLITE = "sqlite:///"
+RENAMED = "label_names.csv"
+"""Artefact of a run with the labels that have another name in it than in its files."""
+_HERE = "http://127.0.0.1:5000"
 
 
 def tracking_uri(workspace: Path) -> str:
     """MLFLOW_TRACKING_URI if set, else a store in the workspace, absolute whatever the current directory is."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.resolve() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{workspace.resolve() / 'mlflow.db'}"
 
 
 def artifact_folder(workspace: Path) -> Path:
@@ -31,10 +40,12 @@ class Tracking:
         workspace: folder of the embedded store, used unless MLFLOW_TRACKING_URI is set.
         experiment: its name.
         description: shown on the experiment's page.
+        labels: names of the labels, which stand in names of metrics by their keys; see `cxr.tracking.names`.
     """
 
-    def __init__(self, workspace: Path, experiment: str, description: str = "") -> None:
+    def __init__(self, workspace: Path, experiment: str, description: str = "", labels: Iterable[str] = ()) -> None:
         self.uri = tracking_uri(workspace)
+        self.labels = label_keys(labels)
         self._workspace, self._experiment, self._description = workspace, experiment, description
 
     @cached_property
@@ -42,13 +53,22 @@ class Tracking:
         """The MLflow client; the store is made when it is first asked for."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a server that is down is told in seconds
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table that it creates
-        if self.uri.startswith("sqlite:///"):
-            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if self.uri.startswith(_SQLITE):
+            database = Path(self.uri.removeprefix(_SQLITE))
+            database.parent.mkdir(parents=True, exist_ok=True)
+            if self._embedded:
+                follow(database, artifact_folder(self._workspace))
         with talking(self.uri):
             return MlflowClient(self.uri)
+
+    @property
+    def _embedded(self) -> bool:
+        """Whether the store is the workspace's own."""
+        return "MLFLOW_TRACKING_URI" not in os.environ
 
     @cached_property
     def experiment_id(self) -> str:
@@ -57,32 +77,44 @@ class Tracking:
             found = self.client.get_experiment_by_name(self._experiment)
             if found is not None:
                 return str(found.experiment_id)
-            own = self.uri.startswith("sqlite:") and "MLFLOW_TRACKING_URI" not in os.environ
-            location = artifact_folder(self._workspace).joinpath(self._experiment).as_uri() if own else None
-            tags = {"mlflow.note.content": self._description} if self._description else {}
-            return str(self.client.create_experiment(self._experiment, location, tags))
+            location = artifact_folder(self._workspace).joinpath(self._experiment).as_uri() if self._embedded else None
+            return str(self.client.create_experiment(self._experiment, location, {experiment.KIND: experiment.TRAINING}))
 
-    def open(self, name: str, resume: str | None = None, parent: str | None = None) -> Run:
+    def describe(self) -> None:
+        """Bring the page of a pipeline's experiment up to date: what to look at, and the scoreboard to look at it with."""
+        with talking(self.uri):
+            experiment.describe(self.client, self.experiment_id, self._description, self.labels.values())
+
+    def describe_model(self, model_id: str, markdown: str) -> None:
+        """Set the text that the page of a logged model shows first."""
+        with talking(self.uri):
+            self.client.set_logged_model_tags(model_id, {experiment.NOTE: markdown})
+
+    def open(self, name: str, resume: str | None = None, parent: str | None = None, *, whole: bool = False) -> Run:
         """Open a run.
 
         Args:
             name: what a person calls it.
             resume: id of a run to go on with; a new one is made where it is gone.
             parent: id of the run that it belongs to.
+            whole: whether it is of a whole pipeline, and so a row of the scoreboard.
         """
-        run_id = resume if resume and self._exists(resume) else None
+        if resume and self.has(resume):
+            with talking(self.uri):
+                self.client.update_run(resume, status="RUNNING")
+            return Run(self, resume, parent, resumed=True)
+        tags = {"mlflow.source.name": "cxr", "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
+        tags |= {"mlflow.parentRunId": parent} if parent else {}
+        tags |= views.PIPELINE if whole else {}
         with talking(self.uri):
-            if run_id is not None:
-                self.client.update_run(run_id, status="RUNNING")
-                return Run(self, run_id, parent, resumed=True)
-            tags = {"mlflow.runName": name, "mlflow.source.name": "cxr", "mlflow.source.type": "LOCAL"}
-            tags["mlflow.user"] = getpass.getuser()
-            if parent is not None:
-                tags["mlflow.parentRunId"] = parent
-            run = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
-            return Run(self, run.info.run_id, parent)
+            made = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
+        run = Run(self, made.info.run_id, parent)
+        if table := renamed_table(self.labels):
+            run.text(RENAMED, table)
+        return run
 
-    def _exists(self, run_id: str) -> bool:
+    def has(self, run_id: str) -> bool:
+        """Whether there is a run, not deleted."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -91,20 +123,41 @@ class Tracking:
             return False  # the store was deleted or exchanged since
         return bool(run.info.lifecycle_stage == "active")
 
-    def page(self, run_id: str | None = None, root: str = "http://127.0.0.1:5000") -> str:
-        """Address of the experiment's or a run's page in the view for training, under a server's root."""
-        run = f"/runs/{quote(run_id)}" if run_id else ""
-        return f"{root}/#/experiments/{self.experiment_id}{run}?workflowType=machine_learning"
+    def has_model(self, model_id: str) -> bool:
+        """Whether there is a logged model, not deleted."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.get_logged_model(model_id)
+        except MlflowException:
+            return False
+        return True
+
+    def page(self, run_id: str, root: str = _HERE) -> str:
+        """Address of a run's page in the view for training, under a server's root."""
+        return f"{root}/#/experiments/{self.experiment_id}/runs/{quote(run_id)}?workflowType=machine_learning"
+
+    def overview(self, root: str = _HERE) -> str:
+        """Address of all runs: the scoreboard where the experiment has it."""
+        with talking(self.uri):
+            seen = views.TAG in self.client.get_experiment(self.experiment_id).tags
+        return root + (views.link(self.experiment_id) if seen else views.plain_link(self.experiment_id))
+
+    def several(self) -> bool:
+        """Whether there is more than one run of the whole."""
+        with talking(self.uri):
+            return len(self.client.search_runs([self.experiment_id], views.ONLY_PIPELINES, max_results=2)) > 1
 
 
-def open_alone(folder: Path, name: str, resume: str | None = None) -> Run | Untracked:
+def open_alone(folder: Path, name: str, resume: str | None = None, labels: Iterable[str] = ()) -> Run | Untracked:
     """The run of a stage without a pipeline: on the server that MLFLOW_TRACKING_URI names, else nowhere.
 
     Args:
         folder: of the stage.
         name: of the experiment; the run is called after the folder.
         resume: id of a run to go on with.
+        labels: names of the labels that metrics end in.
     """
     if "MLFLOW_TRACKING_URI" not in os.environ:
         return Untracked()
-    return Tracking(folder, name).open(folder.name, resume)
+    return Tracking(folder, name, labels=labels).open(folder.name, resume)

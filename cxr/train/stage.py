@@ -23,6 +23,7 @@ from cxr.model.file import save_model
 from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
 from cxr.ranks import Ranks, refuse_other_start
+from cxr.retrain.carry import carry_over, check_older, plan_of
 from cxr.stage import StageContext, StageResult
 from cxr.train.checkpoint import load_state, save_state
 from cxr.train.development import Development, load_development
@@ -39,11 +40,17 @@ def check(config: TrainStage) -> None:
     """Refuse what can be refused before any stage has run.
 
     Raises:
-        ConfigError: a backbone that cannot be built for the images' size, a missing GPU, or a flip where labels have a side.
+        ConfigError: a backbone that cannot be built for the images' size, a missing GPU, a flip where labels have a side, or
+            an older model that the new one cannot start from.
+        DataError: the older model cannot be read.
     """
+    check_older(config)
     check_model(config.model, config.size)
     choose_device(config.train.device)
-    check_sides(config.train.augment, read_label_set(config.labels))
+    labels = read_label_set(config.labels)
+    check_sides(config.train.augment, labels)
+    if config.retrain is not None:
+        plan_of(config.retrain, labels)
 
 
 def run(config: TrainStage, context: StageContext) -> StageResult:
@@ -101,7 +108,10 @@ class _Training:
 
 
 def _build_task(config: TrainStage, data: Development, device: torch.device, ranks: Ranks) -> TrainingTask:
-    classifier = build_classifier(config.model, data.preprocessing.size, len(data.labels.names)).to(device)
+    classifier = build_classifier(config.model, data.preprocessing.size, len(data.labels.names))
+    if config.retrain is not None:
+        carry_over(config.retrain, data.labels, data.preprocessing, classifier, config.model.head, config.seed)
+    classifier = classifier.to(device)
     loss = build_loss(config.train.loss, config.model.head.loss_weights, data.train.targets).to(device)
     return TrainingTask(classifier, loss, config.train, len(data.batches(config)), device, config.seed, ranks)
 

@@ -100,8 +100,21 @@ def test_studies_or_patients_are_calibrated_where_they_are_counted(calibrate, tm
 
 def test_files_and_settings_are_logged(calibrate, recording_run):
     calibrate()
-    assert recording_run.artifacts == ["calibration.json", "model.safetensors"]
+    assert recording_run.artifacts == ["calibration.json"]
+    assert recording_run.models == ["model"]  # the file is inside
     assert recording_run.logged_params["method"] == "platt"
+
+
+def test_a_model_that_cannot_score_files_by_itself_is_kept_as_a_file_and_said_to_be_no_more(
+    calibrate, recording_run, cohort, inputs
+):
+    sides = np.where(cohort.frame["patient_id"] < "patient0060", "val", "test")
+    table = replace(cohort, frame=cohort.frame.assign(split=sides), about={"network": "cascade of 3 and 12"})
+    table.write(inputs["predictions"])
+    result = calibrate()
+    assert recording_run.artifacts == ["calibration.json", "model.safetensors"]
+    assert not recording_run.models
+    assert any("nothing that can be loaded, served or promoted" in text and "cascade" in text for text in result.warnings)
 
 
 def test_a_rare_label_keeps_its_scores_and_says_so(calibrate):

@@ -35,6 +35,12 @@ def test_each_verdict_has_its_plain_sentence():
     assert sentence(none, "no difference shown") == "Mass: no difference is shown, A less B is +0.004 (-0.010 to +0.018)"
 
 
+def test_the_two_can_be_called_by_other_names():
+    row = PairedRow("Mass", GAP, 0.01, 0.01, "better")
+    told = label_sentence(row, names=("the new model", "the older one"), level="95 % interval")
+    assert told == "Mass: the new model is better than the older one, by 0.021 (95 % interval +0.008 to +0.034)"
+
+
 def test_an_interval_without_0_that_does_not_hold_among_all_labels_is_explained():
     assert sentence(GAP, "no difference shown").endswith(
         "its own interval leaves 0 out, but among so many labels that can be chance"

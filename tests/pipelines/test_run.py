@@ -62,7 +62,7 @@ def test_second_run_repeats_no_stage_and_says_why(finished, small_pipeline, comm
     before = {path: path.stat().st_mtime_ns for path in (small_pipeline.parent / "runs/small").rglob("*.*")}
     again = command("run", small_pipeline)
     assert again.code == 0
-    assert again.out.count("not run again: inputs, configuration and code are unchanged") == 6
+    assert again.out.count("not run again: inputs, configuration and code are unchanged") == 7
     assert "mean" in again.out  # the table of results is shown all the same
     after = {path: path.stat().st_mtime_ns for path in (small_pipeline.parent / "runs/small").rglob("*.*")}
     assert {path for path in after if after[path] != before.get(path)} <= {small_pipeline.parent / "runs/small/.lock"}
@@ -74,7 +74,7 @@ def test_changed_key_runs_its_stage_and_those_behind_it(finished, small_pipeline
     again = command("run", small_pipeline, "train.learning_rate=0.002")
     assert again.code == 0, again.err
     assert again.out.count("not run again") == 2  # ingest and split
-    assert again.out.count(" runs: ") == 4
+    assert again.out.count(" runs: ") == 5
 
 
 def test_changed_or_missing_output_is_noticed(finished, small_pipeline, command):
@@ -96,7 +96,7 @@ def test_one_parent_run_with_a_child_per_stage(finished, small_pipeline):
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = {run.info.run_name: run for run in runs if run not in parents}
     assert len(parents) == 1
-    assert set(children) == {"ingest", "split", "train", "predict", "calibrate", "evaluate"}
+    assert set(children) == {"ingest", "split", "train", "predict", "calibrate", "evaluate", "decide"}
     assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parents[0].info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert "test/auroc/Effusion" in parents[0].data.metrics
@@ -119,12 +119,12 @@ def test_curves_per_label_are_grouped_on_the_train_run(finished, small_pipeline)
 
 
 def test_stages_one_by_one_give_the_same_in_one_parent_run(small_pipeline, command):
-    for name in ("ingest", "split", "train", "predict", "calibrate", "evaluate"):
+    for name in ("ingest", "split", "train", "predict", "calibrate", "evaluate", "decide"):
         outcome = command(name, small_pipeline)
         assert outcome.code == 0, outcome.err
     _, runs = runs_of(small_pipeline.parent)
     assert sum("mlflow.parentRunId" not in run.data.tags for run in runs) == 1
-    assert command("run", small_pipeline).out.count("not run again") == 6
+    assert command("run", small_pipeline).out.count("not run again") == 7
 
 
 def test_stage_before_its_turn_names_what_has_to_run_first(small_pipeline, command):

@@ -85,7 +85,7 @@ def test_a_second_run_does_nothing_and_another_width_only_predicts_and_evaluates
 ) -> None:
     again = command("run", stacked_pipeline)
     assert again.code == 0, again.err
-    assert again.out.count("not run again: inputs, configuration and code are unchanged") == 6
+    assert again.out.count("not run again: inputs, configuration and code are unchanged") == 7
     other = command("run", stacked_pipeline, "predict.cascade=null", "predict.heads=3")
     assert other.code == 0, other.err
     assert other.out.count("not run again") == 3  # ingest, split, train

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
+import pandas as pd
 import pytest
 
 from cxr.errors import DataError
 from cxr.labels.label_set import read_label_set
 from cxr.labels.shipped import SHIPPED
-from cxr.tracking.names import metric_name
-from cxr.tracking.store import Tracking, tracking_uri
+from cxr.tracking.names import label_keys
+from cxr.tracking.store import RENAMED, Tracking, tracking_uri
 
 
 @pytest.fixture
@@ -32,19 +33,50 @@ def test_environment_names_another_store(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/labels.yaml")), ids=lambda path: path.parent.name)
-def test_every_label_of_every_shipped_set_is_logged(tracking, path):
-    labels = read_label_set(path)
+def test_every_label_of_every_shipped_set_is_logged(workspace, path):
+    names = read_label_set(path).names
+    tracking = Tracking(workspace, "names", labels=names)
     run = tracking.open("run")
-    run.metrics({f"val/auroc/{name}": index / 100 for index, name in enumerate(labels.names)}, step=2)
+    run.metrics({f"val/auroc/{name}": index / 100 for index, name in enumerate(names)}, step=2)
     logged = tracking.client.get_run(run.run_id).data.metrics
-    assert logged == {f"val/auroc/{metric_name(name)}": index / 100 for index, name in enumerate(labels.names)}
+    assert logged == {f"val/auroc/{key}": index / 100 for index, key in enumerate(label_keys(names).values())}
 
 
-@pytest.mark.parametrize("name", ["Lung Opacity (any)", "Nodule & Mass", "Épanchement", "a,b", "x" * 60])
-def test_awkward_names_are_taken(tracking, name):
+@pytest.mark.parametrize(
+    "names", [("Lung Opacity (any)", "Nodule & Mass", "Nodule/Mass"), ("Épanchement", "肺炎", "气胸", "x" * 90)]
+)
+def test_awkward_labels_are_logged_without_loss_and_the_run_tells_their_names(workspace, names):
+    tracking = Tracking(workspace, "names", labels=names)
     run = tracking.open("run")
-    run.metrics({f"test/auroc/{name}": 0.5})
-    assert list(tracking.client.get_run(run.run_id).data.metrics.values()) == [0.5]
+    run.metrics({f"test/auroc/{name}": index for index, name in enumerate(names)})
+    run.params({"retrain": {"labels": dict.fromkeys(names)}})
+    data = tracking.client.get_run(run.run_id).data
+    assert sorted(data.metrics.values()) == list(range(len(names)))
+    assert len(data.params) == len(names)
+    table = pd.read_csv(tracking.client.download_artifacts(run.run_id, RENAMED))
+    assert set(table["label"]) == set(names)
+    assert {f"test/auroc/{key}" for key in table["name_in_mlflow"]} == set(data.metrics)
+
+
+def test_run_of_plain_labels_tells_no_other_names(tracking):
+    assert tracking.client.list_artifacts(tracking.open("run").run_id) == []
+
+
+def test_more_than_mlflow_takes_at_once_is_logged(tracking):
+    run = tracking.open("run")
+    run.params({f"p{index}": index for index in range(250)})
+    run.metrics({f"m{index}": index for index in range(1200)})
+    data = tracking.client.get_run(run.run_id).data
+    assert (len(data.params), len(data.metrics)) == (250, 1200)
+
+
+def test_data_of_another_run_are_shown_too(tracking):
+    first, second = tracking.open("first"), tracking.open("second")
+    first.dataset("manifest", "f" * 64, "ingest", {"images": 3})
+    for _ in range(2):
+        second.share_datasets(first.run_id)
+    (entry,) = tracking.client.get_run(second.run_id).inputs.dataset_inputs
+    assert (entry.dataset.name, entry.tags[0].value) == ("manifest", "ingest")
 
 
 def test_names_that_would_become_one_are_refused(tracking):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cxr.ingest.label_audit.audit import LabelAudit
-from cxr.tracking.names import metric_name
+from cxr.tracking.names import label_keys
 
 
 def metrics(audit: LabelAudit) -> dict[str, float]:
@@ -32,11 +32,6 @@ def metrics(audit: LabelAudit) -> dict[str, float]:
 
 
 def _prevalences(audit: LabelAudit) -> dict[str, float]:
-    named: dict[str, float] = {}
-    for place, account in enumerate(audit.accounts, start=1):
-        # in MLflow a slash opens a folder, and two names that differ in other signs alone would be one
-        name = "labels/prevalence/" + (metric_name(account.label.name).replace("/", "_").strip(". ") or "_")
-        name = f"{name}_{place}" if name in named else name
-        if not math.isnan(account.prevalence):
-            named[name] = account.prevalence
-    return named
+    keys = label_keys(account.label.name for account in audit.accounts)
+    shares = {keys[account.label.name]: account.prevalence for account in audit.accounts}
+    return {f"labels/prevalence/{key}": share for key, share in shares.items() if not math.isnan(share)}

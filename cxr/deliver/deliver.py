@@ -1,0 +1,146 @@
+"""Score studies and deliver their reports and maps, one study after the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from pydicom.dataset import Dataset
+
+from cxr.deliver.capture import build_capture
+from cxr.deliver.maps import MapPictures
+from cxr.deliver.model import ReportedModel, read_model
+from cxr.deliver.receipt import Destination
+from cxr.deliver.report import build_report
+from cxr.deliver.result import FileScore, Finding, StudyResult, Undeliverable, result_of
+from cxr.deliver.study import StudyFile
+from cxr.errors import ConfigError
+from cxr.ingest.outcome import Refused
+from cxr.labels.concepts import read_concepts
+from cxr.predict.files import FileScorer
+
+POSITIVE = "positive"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of a study.
+
+    Args:
+        report: SOPInstanceUID of its report; empty where there is none.
+        scored, left_out: images of the study.
+        yes: labels that an image reaches the operating point of.
+        maps: pictures that go with the report.
+        problem: why the destination does not have all of it; empty where it has.
+        radiographs: whether the study has any, so that a report was due.
+    """
+
+    report: str = ""
+    scored: int = 0
+    left_out: int = 0
+    yes: tuple[str, ...] = ()
+    maps: int = 0
+    problem: str = ""
+    radiographs: bool = True
+
+
+class Deliverer:
+    """A calibrated model file, ready to report on studies.
+
+    Args:
+        path: the model file.
+        device: where to compute.
+        maps: labels whose maps are delivered, or `POSITIVE` for those of an image that are a yes there.
+
+    Raises:
+        DataError: see `cxr.predict.files.FileScorer`.
+        ConfigError: the model has no such label.
+    """
+
+    def __init__(self, path: Path, device: torch.device, maps: Sequence[str] = ()) -> None:
+        self._path, self._device = path, device
+        self._scorer = FileScorer(path, device)
+        self._model: ReportedModel = read_model(path)
+        self._vocabulary = read_concepts()
+        unknown = [name for name in maps if name not in (POSITIVE, *self._model.labels.names)]
+        if unknown:
+            raise ConfigError(f"--maps: the model has no label '{unknown[0]}'; it has: {', '.join(self._model.labels.names)}")
+        self._maps = tuple(maps)
+
+    def deliver(self, studies: Sequence[tuple[StudyFile, ...]], destination: Destination) -> Iterator[Delivery]:
+        """Score and deliver.
+
+        Args:
+            studies: the files of each.
+            destination: where the results go.
+
+        Yields:
+            What became of each study, in their order, but those of a patient together where the probabilities are a patient's.
+
+        Raises:
+            DataError, ConfigError: the destination or the source cannot be reached; or the model has no maps.
+        """
+        for bundle in self._bundles(studies):
+            scores = self._score([file for study in bundle for file in study])
+            basis = _digest(*self._model.identity, *sorted(score.file.digest for score in scores if score.counts))
+            for study in bundle:
+                yield self._deliver([score for score in scores if score.file.study == study[0].study], basis, destination)
+
+    def _bundles(self, studies: Sequence[tuple[StudyFile, ...]]) -> list[list[tuple[StudyFile, ...]]]:
+        """Studies whose files have to be scored together."""
+        bundles: dict[object, list[tuple[StudyFile, ...]]] = defaultdict(list)
+        for study in studies:
+            own = study[0].patient if self._model.calibration.unit == "patient" else study[0].study
+            bundles[own].append(study)
+        return list(bundles.values())
+
+    def _score(self, files: Sequence[StudyFile]) -> list[FileScore]:
+        contents = [file.content() for file in files]
+        rows = [row for _, row in self._scorer.score(contents).iterrows()]
+        return [FileScore(*each) for each in zip(files, contents, rows, strict=True)]
+
+    def _deliver(self, scores: Sequence[FileScore], basis: str, destination: Destination) -> Delivery:
+        if not any(score.counts for score in scores):
+            return Delivery(radiographs=False)
+        try:
+            result = result_of(scores, self._model.labels.names)
+            report = build_report(result, self._model, self._vocabulary, basis)
+            maps = self._captures(result, {score.file.digest: score.content for score in scores}, basis)
+        except Undeliverable as reason:
+            return Delivery(left_out=sum(score.counts for score in scores), problem=str(reason))
+        problems = [receipt.problem for receipt in destination.send([report, *maps]) if receipt.problem]
+        problem = f"{len(problems)} of {1 + len(maps)} objects: {problems[0]}" if problems else ""
+        images, left = len(result.images), len(result.left_out)
+        return Delivery(str(report.SOPInstanceUID), images, left, _yes(result), len(maps), problem)
+
+    def _captures(self, result: StudyResult, contents: Mapping[str, bytes | Refused], basis: str) -> list[Dataset]:
+        captures: list[Dataset] = []
+        for place, image in enumerate(result.images):
+            wanted = [number for number, finding in enumerate(image.findings) if self._wants(finding)]
+            overlays = self._pictures.of(contents[image.file.digest], wanted) if wanted else []
+            for label, picture in zip(wanted, overlays, strict=True):
+                number = place * len(image.findings) + label + 1  # of a label the same, whichever maps are wanted
+                captures.append(build_capture(image, image.findings[label], picture, self._model, number, basis))
+        return captures
+
+    def _wants(self, finding: Finding) -> bool:
+        return finding.label in self._maps or (POSITIVE in self._maps and finding.yes is True)
+
+    @cached_property
+    def _pictures(self) -> MapPictures:
+        return MapPictures(self._path, self._device)
+
+
+def _yes(result: StudyResult) -> tuple[str, ...]:
+    """Labels that any image reaches the operating point of, in their order."""
+    found = {finding.label: None for image in result.images for finding in image.findings if finding.yes}
+    return tuple(finding.label for finding in result.images[0].findings if finding.label in found)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,60 @@
+"""Whether an older model fits: the network that its weights are of, and the images that it learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cxr.config_model import ModelConfig
+from cxr.errors import ConfigError, DataError
+from cxr.model.card import ModelCard, Preprocessing
+
+_FREE = ("dropout", "loss_weights")
+"""Keys of the head that say how it learns, not what its weights mean."""
+
+
+def refuse_other_network(older: ModelConfig, newer: ModelConfig) -> None:
+    """Refuse weights that would not fit, before anything runs.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    before, now = (dict(_plain(each)) for each in (older, newer))
+    for key in dict.fromkeys([*before, *now]):
+        if before.get(key) != now.get(key):
+            raise ConfigError(
+                f"'model.{key}' is {now.get(key)}, but {before.get(key)} in the older model, whose weights would not fit; "
+                "set it so, or 'retrain.weights: random' to start from scratch"
+            )
+
+
+def _plain(config: ModelConfig) -> Iterator[tuple[str, Any]]:
+    yield "backbone", config.backbone
+    yield "options", config.options
+    yield "stacked", None if config.stacked is None else config.stacked.model_dump()
+    for key, value in config.head.model_dump(exclude=set(_FREE)).items():
+        yield f"head.{key}", value
+
+
+def refuse_other_size(card: ModelCard, size: int, fit: str) -> None:
+    """Refuse images that are to be made in another way than the older model's, before anything runs.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    for key, own, now in (("size", card.preprocessing.size, size), ("fit", card.preprocessing.fit, fit)):
+        if own != now:
+            raise ConfigError(f"'ingest.{key}' is {now}, but the older model learned from images with {key} {own}; set it so")
+
+
+def refuse_other_images(card: ModelCard, made: Preprocessing, path: Path) -> None:
+    """Refuse an older model whose images were made in another way than the new ones.
+
+    Raises:
+        DataError: names the difference.
+    """
+    for name, own in card.preprocessing.model_dump().items():
+        now = getattr(made, name)
+        if own != now:
+            raise DataError(f"{path}: the older model learned from images with {name} {own}, these have {name} {now}")
