@@ -12,7 +12,7 @@ demo: .venv/.installed
 	$(BIN)/cxr run pipelines/quickstart.yaml
 
 test: .venv/.installed-test check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 check: .venv/.installed-test
 	$(BIN)/ruff check .

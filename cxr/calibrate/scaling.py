@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 FEWEST_PATIENTS = 10
 """With fewer validation patients with a finding, or without it, chance would draw its line."""
@@ -149,6 +148,8 @@ def fit_line(logits: _Float, targets: _Float, through_zero: bool = False) -> Lin
     weights = np.concatenate([targets, 1 - targets])
     used, yes = weights > 0, np.repeat([True, False], len(logits))
     values = np.tile((logits - centre) / spread, 2)[:, np.newaxis]
+    from sklearn.linear_model import LogisticRegression  # a model that is only used comes up without it
+
     regression = LogisticRegression(C=np.inf, fit_intercept=not through_zero, solver="newton-cholesky", tol=1e-12)
     regression.fit(values[used], yes[used], sample_weight=weights[used])
     slope = float(regression.coef_[0, 0]) / spread

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from cxr.config_evaluate import OperatingRule
-from cxr.evaluate.auroc import undefined_because
-from cxr.evaluate.undefined import Undefined
+from cxr.evaluate.undefined import Undefined, undefined_because
 
 _HAIR = 1e-6
 """Probabilities that differ by less, relatively, count as one: rounding to float32 and the size of a batch move them so far."""

@@ -99,7 +99,7 @@ def _find(text: str, workspace: Path) -> Path:
     try:
         return find_older(text, workspace.resolve()).model
     except ConfigError as error:
-        raise ConfigError(str(error).replace("--from", "--model", 1)) from error
+        raise ConfigError(f"--model: {error}") from error
 
 
 def _pseudonyms(given: dict[str, Any]) -> Pseudonyms | None:

@@ -63,7 +63,10 @@ def _write(older: str, data: str, out: Path, workspace: Path, given: dict[str, A
     choices = {key: given.pop(key) for key in ("backbone", "split", "other_patients")}
     if choices["split"] is not None:
         choices["split"] = choices["split"].resolve()
-    found = find_older(older, workspace.resolve())
+    try:
+        found = find_older(older, workspace.resolve())
+    except ConfigError as error:
+        raise ConfigError(f"--from: {error}") from error
     file = str(Path(labels).resolve()) if Path(labels).is_file() else labels
     wanted = Wanted(out.stem, workspace.resolve(), file, source_keys(data, given), **choices)
     write_definition(out, define(found, read_card(found.model), wanted))

@@ -13,11 +13,9 @@ import numpy.typing as npt
 from highdicom.sc import SCImage
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
-from pydicom import uid
 from pydicom.dataset import Dataset
 
-from cxr import __version__
-from cxr.deliver.identity import CHARACTERS, reference_to, take_over
+from cxr.deliver.identity import made_by, reference_to, take_over
 from cxr.deliver.model import ReportedModel
 from cxr.deliver.result import Finding, ScoredImage
 from cxr.deliver.uids import derived_uid
@@ -60,23 +58,23 @@ def build_capture(
             series_number=_SERIES_NUMBER,
             sop_instance_uid=derived_uid("map", image.uid, finding.label, basis),
             instance_number=number,
-            manufacturer="cxr",
-            manufacturer_model_name=model.name[:64],
-            software_versions=__version__,
             series_description=series_text("maps", model),
             patient_orientation=("L", "F"),
-            specific_character_set=CHARACTERS,
-            transfer_syntax_uid=uid.ExplicitVRLittleEndian,
+            **made_by(model),
         )
         take_over(capture, image.header)
     if not image.upright:
         capture["PatientOrientation"].value = ""  # must be there (type 2C), and nothing is known
+    _describe(capture, finding, model)
+    capture.SourceImageSequence = [_source(reference)]
+    return capture
+
+
+def _describe(capture: SCImage, finding: Finding, model: ReportedModel) -> None:
     capture.BodyPartExamined = "CHEST"  # nothing else is scored
     capture.BurnedInAnnotation = "YES"
     capture.DerivationDescription = map_text(finding, model)
-    capture.SourceImageSequence = [_source(reference)]
     capture.ImageComments = f"{finding.label}: {decision_text(finding)}. {CAPTION}"
-    return capture
 
 
 def _source(reference: Dataset) -> Dataset:

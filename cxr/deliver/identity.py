@@ -7,10 +7,15 @@ the source is written in.
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from highdicom import SOPClass
 from pydicom import uid
 from pydicom.dataset import Dataset
 
+from cxr import __version__
+from cxr.deliver.model import ReportedModel
 from cxr.deliver.result import Undeliverable
 
 CHARACTERS = "ISO_IR 192"
@@ -51,15 +56,28 @@ def take_over(target: SOPClass, source: Dataset) -> None:
 
     Args:
         target: the new object.
-        source: the header of the image, its texts decoded.
+        source: the header of the image.
 
     Raises:
         Undeliverable: the patient's name or ID cannot be read in the source's character set.
     """
-    if any(_LOST in str(source.get(name, "")) for name in ("PatientName", "PatientID")):
+    with warnings.catch_warnings(action="ignore"):  # of texts that cannot be read, which they quote
+        texts = [str(source.get(name, "")) for name in ("PatientName", "PatientID")]
+    if any(_LOST in text for text in texts):
         raise Undeliverable("the patient's name or ID cannot be read in the character set that its file names")
     target.copy_patient_and_study_information(source)
     for name in _EMPTY:  # each has to be there, if only empty (type 2)
         if name not in target:
             setattr(target, name, "")
     target.SpecificCharacterSet = CHARACTERS
+
+
+def made_by(model: ReportedModel) -> dict[str, Any]:
+    """What every new object says of the program that made it, and how it is written."""
+    return {
+        "manufacturer": "cxr",
+        "manufacturer_model_name": model.name[:64],  # characters of the VR LO
+        "software_versions": __version__,
+        "specific_character_set": CHARACTERS,
+        "transfer_syntax_uid": uid.ExplicitVRLittleEndian,
+    }

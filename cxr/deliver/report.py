@@ -30,14 +30,12 @@ from highdicom.sr import (
     TextContentItem,
     TrackingIdentifier,
 )
-from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from cxr import __version__
 from cxr.calibrate.thresholds import OperatingPoint
 from cxr.deliver import codes
-from cxr.deliver.identity import CHARACTERS, reference_to, take_over
+from cxr.deliver.identity import made_by, reference_to, take_over
 from cxr.deliver.model import ReportedModel
 from cxr.deliver.result import Finding, LeftOut, ScoredImage, StudyResult, Undeliverable
 from cxr.deliver.uids import derived_uid
@@ -64,30 +62,23 @@ def build_report(result: StudyResult, model: ReportedModel, vocabulary: Vocabula
     Raises:
         Undeliverable: an image cannot be referred to, or the patient's name cannot be read.
     """
-    first = result.images[0].header
-    series = derived_uid("report series", result.study, *model.identity)
     evidence = _evidence(result)
     with warnings.catch_warnings(action="ignore"):  # of odd values, which they quote, and which stay as they are
         report = ComprehensiveSR(
             evidence=list(evidence.values()),
             content=_content(result, model, vocabulary, frozenset(evidence))[0],
-            series_instance_uid=series,
+            series_instance_uid=derived_uid("report series", result.study, *model.identity),
             series_number=_SERIES_NUMBER,
             sop_instance_uid=derived_uid("report", result.study, basis),
             instance_number=1,
-            manufacturer="cxr",
-            manufacturer_model_name=model.name[:64],
-            software_versions=__version__,
             device_serial_number=model.weights[:12],
             series_description=series_text("findings", model),
             is_complete=not any(left.faulty for left in result.left_out),
-            is_final=False,
             is_verified=False,
             coding_schemes=[codes.scheme()],
-            specific_character_set=CHARACTERS,
-            transfer_syntax_uid=uid.ExplicitVRLittleEndian,
+            **made_by(model),
         )
-        take_over(report, first)
+        take_over(report, result.images[0].header)
     return report
 
 

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from cxr.deliver.encode import encode
 from cxr.deliver.receipt import Receipt, failure_text
 from cxr.errors import ConfigError, DataError
-from cxr.ingest.source.dicomweb_client import Request, Server, _connection
+from cxr.ingest.source.dicomweb_client import Request, Server, connection
 
 _REFERENCED, _FAILED = "00081199", "00081198"
 _INSTANCE, _REASON = "00081155", "00081197"
@@ -90,7 +90,7 @@ class StowDestination:
             "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
             "Accept": "application/dicom+json",
         }
-        session = _connection(self._server, os.getpid()).session
+        session = connection(self._server, os.getpid()).session
         try:
             with session.post(
                 f"{self.url.rstrip('/')}/studies",

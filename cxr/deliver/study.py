@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from cxr.ingest.outcome import CODES, Refused
 from cxr.ingest.read import attributes, part10
-from cxr.ingest.read.dicom import _MALFORMED
+from cxr.ingest.read.dicom import MALFORMED
 from cxr.ingest.source.entry import Files
 from cxr.stage import Progress
 
@@ -123,7 +122,7 @@ def _look(files: Files, name: str) -> StudyFile:
 
 
 def header_of(data: bytes) -> Dataset:
-    """The header of a DICOM file, read as ingest reads it, all its texts decoded.
+    """The header of a DICOM file, read as ingest reads it.
 
     Raises:
         Refused: there is none.
@@ -131,9 +130,6 @@ def header_of(data: bytes) -> Dataset:
     if not data:
         raise Refused("empty")
     try:
-        header = part10.parse(data, header_only=True).header
-        with warnings.catch_warnings(action="ignore"):  # of texts that cannot be read; they are told by their marks
-            header.decode()
-    except _MALFORMED as error:
+        return part10.parse(data, header_only=True).header
+    except MALFORMED as error:
         raise Refused("unreadable", type(error).__name__) from error
-    return header

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cxr.evaluate.undefined import Undefined, mean_defined
+from cxr.evaluate.undefined import Undefined, mean_defined, undefined_because
 
 
 def auroc(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> float | Undefined:
@@ -64,14 +64,3 @@ def average_precision(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.flo
     """
     known = ~np.isnan(truth)
     return undefined_because(truth) or float(average_precision_score(truth[known] == 1, scores[known]))
-
-
-def undefined_because(truth: npt.NDArray[np.float32]) -> Undefined | None:
-    """Why a label's scores cannot be ranked against this truth, float32 [images] of 0, 1 and NaN; None if they can."""
-    if np.isnan(truth).all():
-        return Undefined("no known cell")
-    if not (truth == 1).any():
-        return Undefined("no positives")
-    if not (truth == 0).any():
-        return Undefined("no negatives")
-    return None

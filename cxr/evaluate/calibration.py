@@ -17,9 +17,8 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from cxr.calibrate.scaling import FLATTEST, fit_line, logits
-from cxr.evaluate.auroc import undefined_because
 from cxr.evaluate.interval import Interval
-from cxr.evaluate.undefined import Undefined
+from cxr.evaluate.undefined import Undefined, undefined_because
 
 BINS = 10
 """Bins of a reliability diagram; empty ones are left out, and ties may leave fewer of equal mass."""

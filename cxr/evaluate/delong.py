@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
-from cxr.evaluate.auroc import undefined_because
 from cxr.evaluate.interval import Interval
-from cxr.evaluate.undefined import Undefined
+from cxr.evaluate.undefined import Undefined, undefined_because
 
 _Array = npt.NDArray[np.float64]
 

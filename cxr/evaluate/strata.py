@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from cxr.evaluate.auroc import auroc, undefined_because
+from cxr.evaluate.auroc import auroc
 from cxr.evaluate.cells import Cells
 from cxr.evaluate.ranking import Ranking, rank_label
-from cxr.evaluate.undefined import Undefined
+from cxr.evaluate.undefined import Undefined, undefined_because
 from cxr.evaluate.units import MIXED
 from cxr.predictions import NOT_TOLD
 

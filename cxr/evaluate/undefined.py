@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,14 @@ def mean_defined(figures: Iterable[float | Undefined]) -> float | Undefined:
 def as_float(figure: float | Undefined) -> float:
     """The figure as a float; NaN where it is undefined. For tables whose rows carry the reason beside it."""
     return float("nan") if isinstance(figure, Undefined) else figure
+
+
+def undefined_because(truth: npt.NDArray[np.float32]) -> Undefined | None:
+    """Why a label's scores cannot be ranked against this truth, float32 [images] of 0, 1 and NaN; None if they can."""
+    if np.isnan(truth).all():
+        return Undefined("no known cell")
+    if not (truth == 1).any():
+        return Undefined("no positives")
+    if not (truth == 0).any():
+        return Undefined("no negatives")
+    return None

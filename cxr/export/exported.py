@@ -55,10 +55,8 @@ class ExportedModel:
         Raises:
             DataError: names the difference.
         """
-        for name, own in self._card.preprocessing.model_dump().items():
-            other = getattr(preprocessing, name)
-            if own != other:
-                raise DataError(f"the model was trained on images with {name} {own}, these have {name} {other}")
+        if difference := self._card.preprocessing.difference(preprocessing):
+            raise DataError(f"the model was trained on {difference}")
 
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Scores of canonical images.

@@ -32,6 +32,16 @@ class Preprocessing(BaseModel):
     normaliser: int
     canonical: int
 
+    def difference(self, made: object) -> str:
+        """How other images differ, like "images with size 224, these have size 512"; empty where they are made the same way.
+
+        Args:
+            made: has the same attributes.
+        """
+        own = self.model_dump()
+        other = next((name for name in own if own[name] != getattr(made, name)), None)
+        return "" if other is None else f"images with {other} {own[other]}, these have {other} {getattr(made, other)}"
+
 
 class ModelCard(BaseModel):
     """What the header of a model file says.

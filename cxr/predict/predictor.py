@@ -77,10 +77,8 @@ class Predictor:
         Raises:
             DataError: names the difference.
         """
-        for name, own in self.card.preprocessing.model_dump().items():
-            other = getattr(preprocessing, name)
-            if own != other:
-                raise DataError(f"the model was trained on images with {name} {own}, these have {name} {other}")
+        if difference := self.card.preprocessing.difference(preprocessing):
+            raise DataError(f"the model was trained on {difference}")
 
     @torch.inference_mode()
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cxr.ingest.outcome import Refused
 from cxr.ingest.read import attributes, normalise, part10
 from cxr.ingest.read.canonical import VERSION, canonical
-from cxr.ingest.read.dicom import _MALFORMED, read_dicom
+from cxr.ingest.read.dicom import MALFORMED, read_dicom
 from cxr.ingest.read.image import read_image
 from cxr.ingest.read.radiograph import Radiograph
 from cxr.ingest.source.entry import LARGEST_FILE
@@ -99,7 +99,7 @@ def identity_of(data: bytes) -> Identity:
     try:
         header = part10.parse(data, header_only=True).header
         return Identity(*(attributes.text(header, name) for name in _NAMES))
-    except (Refused, MemoryError, *_MALFORMED):  # it has its reason already
+    except (Refused, MemoryError, *MALFORMED):  # it has its reason already
         return Identity()
 
 

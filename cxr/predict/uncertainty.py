@@ -24,7 +24,7 @@ from scipy.special import entr, logit
 from sklearn.metrics import roc_curve
 
 from cxr.errors import DataError
-from cxr.evaluate.auroc import undefined_because
+from cxr.evaluate.undefined import undefined_because
 
 Rule = Literal["entropy", "largest entropy", "closeness"]
 Scores = npt.NDArray[np.float64]

@@ -48,16 +48,14 @@ def find_older(text: str, workspace: Path) -> Older:
     if path.is_dir():
         return _in_folder(path.resolve())
     if path.suffix == ".safetensors" or ("/" in text and not text.startswith("models:/")):
-        raise ConfigError(f"--from: {text}: no such file or folder")
+        raise ConfigError(f"{text}: no such file or folder")
     return _in_mlflow(text, workspace)
 
 
 def _in_folder(folder: Path) -> Older:
     model = next((folder / name for name in _MODELS if (folder / name).is_file()), None)
     if model is None:
-        raise ConfigError(
-            f"--from: {folder}: a folder without {' or '.join(_MODELS)}; name a model file, or a pipeline's folder"
-        )
+        raise ConfigError(f"{folder}: a folder without {' or '.join(_MODELS)}; name a model file, or a pipeline's folder")
     split = folder / _SPLIT
     return Older(model, split if split.is_file() else None, _decided(folder) or folder.name)
 
@@ -85,7 +83,7 @@ def _in_mlflow(text: str, workspace: Path) -> Older:
     folder.mkdir(parents=True, exist_ok=True)
     model = _model_of(runs, run, folder)
     if model is None:
-        raise ConfigError(f"--from: {text}: run '{run.name}' has no model")
+        raise ConfigError(f"{text}: run '{run.name}' has no model")
     return Older(model.resolve(), _split_of(runs, run, folder), registry)
 
 

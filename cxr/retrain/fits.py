@@ -54,7 +54,5 @@ def refuse_other_images(card: ModelCard, made: Preprocessing, path: Path) -> Non
     Raises:
         DataError: names the difference.
     """
-    for name, own in card.preprocessing.model_dump().items():
-        now = getattr(made, name)
-        if own != now:
-            raise DataError(f"{path}: the older model learned from images with {name} {own}, these have {name} {now}")
+    if difference := card.preprocessing.difference(made):
+        raise DataError(f"{path}: the older model learned from {difference}")

@@ -29,6 +29,9 @@ def file_of(characters: object, name: str) -> bytes:
     dataset.ReferringPhysicianName = name
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99X", name.partition("^")[0]
+    deeper = Dataset()
+    deeper.CodeValue, deeper.CodingSchemeDesignator, deeper.CodeMeaning = "2", "99X", name.partition("^")[0]
+    code.EquivalentCodeSequence = [deeper]
     dataset.ProcedureCodeSequence = [code]
     content = BytesIO()
     dataset.save_as(content, enforce_file_format=True)
@@ -43,7 +46,8 @@ def test_a_name_survives_whatever_characters_it_is_written_in(deliver, character
         again = pydicom.dcmread(BytesIO(encode(each)))
         assert again.SpecificCharacterSet == "ISO_IR 192"
         assert (again.PatientName, again.ReferringPhysicianName) == (name, name)
-        assert again.ProcedureCodeSequence[0].CodeMeaning == name.partition("^")[0]
+        code = again.ProcedureCodeSequence[0]
+        assert (code.CodeMeaning, code.EquivalentCodeSequence[0].CodeMeaning) == (name.partition("^")[0],) * 2
 
 
 def test_patient_and_study_are_those_of_the_source_and_series_and_instance_are_new(deliver):

@@ -26,11 +26,23 @@ from cxr.ingest.read.radiograph import Grey, Radiograph, pixel_digest
 from cxr.ingest.read.scope import check_scope
 from cxr.ingest.read.view import ViewFinding, find_view
 
-# What pydicom and the codecs raise on malformed files. An exception of another type is a fault of ours: it stops the stage.
-_MALFORMED = (
-    InvalidDicomError, BytesLengthException, ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError,
-    EOFError, OSError, RecursionError, RuntimeError, struct.error, zlib.error,
-)  # fmt: skip
+MALFORMED = (
+    InvalidDicomError,
+    BytesLengthException,
+    ValueError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    EOFError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom and the codecs raise on malformed files. Another exception is a fault of ours: it stops the stage."""
 
 _SEXES = {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F", "OTHER": "O"}
 
@@ -81,7 +93,7 @@ def judge_header(data: bytes, options: ReadOptions) -> Judged:
     try:
         with warnings.catch_warnings(action="ignore"):
             return _judge(part10.parse(data, header_only=True), options)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise Refused("unreadable", type(error).__name__) from error
 
 
@@ -100,7 +112,7 @@ def read_dicom(data: bytes, options: ReadOptions = ReadOptions()) -> Radiograph:
             return _read(data, options)
     except MemoryError as error:
         raise Refused("too-much-memory") from error
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise Refused("unreadable", type(error).__name__) from error
 
 
@@ -139,7 +151,7 @@ def _judge(file: part10.DicomFile, options: ReadOptions) -> Judged:
 def _decode(header: Dataset) -> Grey:
     try:
         return decode(header)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise Refused("decode-failed", type(error).__name__) from error
 
 

@@ -155,7 +155,7 @@ class Server:
                 if status not in _OTHER_MEDIA_TYPE:
                     break
             else:
-                _connection(self, os.getpid()).worked = dataclasses.replace(request, accept=(accept,))
+                connection(self, os.getpid()).worked = dataclasses.replace(request, accept=(accept,))
                 return parsed
         raise self._verdict(status)
 
@@ -183,7 +183,7 @@ class Server:
 
     def _probe(self) -> int:
         """The status with which the server answers what it last gave; 0 where it does not answer."""
-        request = _connection(self, os.getpid()).worked
+        request = connection(self, os.getpid()).worked
         try:
             with self._open(request, request.accept[0]) as response:
                 return response.status_code
@@ -193,7 +193,7 @@ class Server:
     @contextmanager
     def _open(self, request: Request, accept: str) -> Iterator[requests.Response]:
         """A response whose body is still to be read. What goes wrong, also in the reading, is worded without the path."""
-        session = _connection(self, os.getpid()).session
+        session = connection(self, os.getpid()).session
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
         try:
             with session.get(
@@ -234,7 +234,7 @@ class _Connection:
 
 
 @lru_cache(maxsize=8)
-def _connection(server: Server, process: int) -> _Connection:
+def connection(server: Server, process: int) -> _Connection:
     """One per process, `process` being its id: two of them reading from one socket would get each other's answers."""
     # its lines quote the path of a request, and so UIDs
     logging.getLogger("urllib3.connectionpool").setLevel(logging.CRITICAL)
