@@ -87,7 +87,7 @@ def _answers(evaluation: Evaluation, side: str) -> dict[Question, str]:
     extent = wording.extent_text(evaluation, side if side in SPLITS else "")
     sure = f"{wording.confidence_text(evaluation)} {wording.interval_text(evaluation.macro.interval)}, {extent}"
     if weak := sum(trust.judge(row).grade != "supported" for row in evaluation.rows):
-        sure += f"; {weak} of {wording.count_text(len(evaluation.rows), 'label')} to be read with caution, or undefined"
+        sure += f"; caution with {wording.count_text(weak, 'label')}"
     good = f"mean AUROC {wording.figure_text(evaluation.macro.auroc)} over {wording.labels_text(evaluation)}"
     return {
         "good": good + _ends(evaluation),

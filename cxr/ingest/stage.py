@@ -34,7 +34,6 @@ from cxr.ingest.table.read import read_table
 from cxr.ingest.table.table import LabelTable
 from cxr.labels.label_set import LabelSet, read_label_set
 from cxr.manifest import refuse_column_names
-from cxr.profile import content_digest
 from cxr.stage import Question, StageContext, StageResult
 
 KEPT = ("journal.sqlite", "journal.sqlite-journal", "store", "records", "quarantine")
@@ -80,8 +79,7 @@ def run(config: IngestStage, context: StageContext) -> StageResult:
 
 def _answers(joined: Joined, labels: Labels) -> dict[Question, str]:
     manifest, patients = joined.manifest, joined.manifest.frame["patient_id"].nunique()
-    source, digest = manifest.frame["source"].iloc[0], content_digest(manifest)[:8]
-    data = f"{len(manifest):,} images of {patients:,} patients from '{source}', manifest {digest}"
+    data = f"{len(manifest):,} images of {patients:,} patients from '{manifest.frame['source'].iloc[0]}'"
     if labels.label_set is None:
         return {"data": data, "labels": "none"}
     names = labels.label_set.names
