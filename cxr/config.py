@@ -169,6 +169,15 @@ class PipelineConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _one_level(self) -> PipelineConfig:
+        if self.evaluate.confidence != self.promote.confidence:
+            raise ValueError(
+                f"'evaluate.confidence' is {self.evaluate.confidence:g}, 'promote.confidence' {self.promote.confidence:g}: "
+                "the rule for promotion goes by the intervals of the evaluation; give both the same"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_split(self) -> PipelineConfig:
         if self.retrain is None:
             return self
@@ -265,6 +274,7 @@ class SplitStage(Section):
     official: OfficialFiles | None
     split: SplitConfig
     older: ExistingFile | None = None
+    other_patients: bool = False
 
 
 class TrainStage(Section):

@@ -25,7 +25,8 @@ class RetrainConfig(Section):
         None, description="split.csv of the older model: its test patients never train, its training patients never test"
     )
     other_patients: bool = Field(
-        False, description="in place of split: the older model was made without any of these patients, as in another hospital"
+        False,
+        description="the older model was made without any of these patients, as in another hospital; refused if split has one",
     )
     weights: Literal["carried", "random"] = Field(
         "carried", description="carried: start from the older model's; random: from scratch, and compare only"
@@ -41,9 +42,9 @@ class RetrainConfig(Section):
 
     @model_validator(mode="after")
     def _patients_told(self) -> Self:
-        if (self.split is None) != self.other_patients:
+        if self.split is None and not self.other_patients:
             raise ValueError(
-                "'split' and 'other_patients': one of the two is needed: the split.csv that the older model was made with, or "
+                "'split' or 'other_patients' is needed: the split.csv that the older model was made with, or "
                 "'other_patients: true' where it has seen none of these patients"
             )
         return self
@@ -55,6 +56,9 @@ class PromoteConfig(Section):
     model: str | None = Field(None, pattern=NAME, description="its name in the registry  [default: the pipeline's name]")
     margin: float = Field(
         0.05, gt=0, lt=0.5, description="loss of AUROC of a kept label, beside the older model, that is accepted"
+    )
+    confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="level of the intervals that the rule goes by; evaluate.confidence must be the same"
     )
     undecided: Literal["refuse", "accept"] = Field(
         "refuse", description="a kept label whose interval reaches below the margin, while the figure itself does not"

@@ -91,7 +91,9 @@ class TrainConfig(Section):
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="a layer of the backbone learns at this share of the rate of the layer above it; 1: off"
     )
-    freeze_epochs: int = Field(0, ge=0, description="epochs at the start in which the backbone stays as it is")
+    freeze_epochs: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        0, description="epochs at the start in which the backbone stays as it is; all: it never learns"
+    )
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation AUROC")
     checkpoint_minutes: Annotated[float, "pace"] = Field(
         10, ge=0, description="time after which the state is saved within an epoch, too"
@@ -109,6 +111,11 @@ class TrainConfig(Section):
     sampling: SamplingConfig = SamplingConfig()
     loss: LossConfig = LossConfig()
     stacked: StackedTraining = StackedTraining()
+
+    @property
+    def frozen_epochs(self) -> int:
+        """How many of the epochs leave the backbone as it is."""
+        return self.epochs if self.freeze_epochs == "all" else min(self.freeze_epochs, self.epochs)
 
     @model_validator(mode="after")
     def _has_pairs(self) -> Self:

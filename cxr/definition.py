@@ -49,6 +49,22 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
         raise ConfigError("\n".join(_explain(problem, path, typed) for problem in error.errors())) from error
 
 
+def check_definition(content: Mapping[str, object], path: Path) -> None:
+    """Refuse the keys of a pipeline definition that is about to be written.
+
+    Args:
+        content: its keys; paths are absolute.
+        path: where it is going to be, for the messages.
+
+    Raises:
+        ConfigError: every problem found, a line each.
+    """
+    try:
+        PipelineConfig.model_validate(dict(content), context={"base": path.resolve().parent})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, path, {}) for problem in error.errors())) from error
+
+
 def define_ingest(target: str, given: Mapping[str, object], overrides: Sequence[str] = ()) -> IngestStage:
     """The ingest stage of a source that no pipeline file describes.
 

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from cxr.ingest.deidentify import Pseudonyms, key_check_value, read_key
+from cxr.labels.shipped import SHIPPED
 
 _PACKAGE = Path(__file__).parent
 _NOT_CODE = {
@@ -35,6 +36,8 @@ _NOT_CODE = {
     "cxr.yamlfile",
 }
 """Modules that shape how a stage is asked and what is logged, never what it writes; configuration counts by its values."""
+_READ_BY = {"cxr.labels.concepts": (SHIPPED / "concepts.yaml",)}
+"""Shipped files that a module reads whatever the configuration says."""
 
 
 def digest_json(value: object) -> str:
@@ -120,7 +123,8 @@ def _digest_path(path: Path, *, bulk: bool) -> str:
 
 
 def code_digests(module: str) -> dict[str, str]:
-    """Digest of each module of this package that `module` imports, directly or not, and of the templates beside them.
+    """Digest of each module of this package that `module` imports, directly or not, with the templates beside it
+    and the shipped files that it reads.
 
     Comments, docstrings and layout do not count.
     """
@@ -144,7 +148,8 @@ def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:] or [ast.Pass()]
-    templates = b"".join(file.read_bytes() for file in sorted(path.parent.glob(f"{path.stem}*.j2")))
+    beside = [*sorted(path.parent.glob(f"{path.stem}*.j2")), *_READ_BY.get(name, ())]
+    templates = b"".join(file.read_bytes() for file in beside)
     return hashlib.sha256(ast.unparse(tree).encode() + templates).hexdigest(), imported
 
 

@@ -106,7 +106,8 @@ class Session:
     def _open_page(self) -> ParentPage:
         if self._page is None:
             values, files = config_digests(self._config)
-            digest = digest_json(values)
+            files.pop("workspace")  # what the stages write is no input of them
+            digest = digest_json({**values, **files})
             last = read_pipeline_run(self._folder)
             unfinished = last is not None and last.digest == digest and not last.complete
             name = f"{datetime.now().astimezone():%d %b %H:%M} {self._config.name}"  # pages cut off the end

@@ -47,8 +47,8 @@ def _phantom_view(config: PipelineConfig) -> PhantomStage | None:
 def _split_view(config: PipelineConfig) -> SplitStage:
     source = config.source
     official = source.official_files if isinstance(source, ImagesSource) else None
-    older = config.retrain.split if config.retrain is not None else None
-    return SplitStage(seed=config.seed, official=official, split=config.split, older=older)
+    retrain = {} if config.retrain is None else {"older": config.retrain.split, "other_patients": config.retrain.other_patients}
+    return SplitStage(seed=config.seed, official=official, split=config.split, **retrain)
 
 
 def _train_view(config: PipelineConfig) -> TrainStage:

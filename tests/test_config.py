@@ -289,7 +289,7 @@ def test_split_stage_sees_of_the_source_its_published_lists_and_an_older_split_a
     (split,) = (stage for stage in STAGES if stage.name == "split")
     path = define({"official": {"train_val": "train.txt", "test": "train.txt"}})
     view = split.view(load_config(path, ["seed=4"]))
-    assert set(type(view).model_fields) == {"seed", "official", "split", "older"}
+    assert set(type(view).model_fields) == {"seed", "official", "split", "older", "other_patients"}
     assert (view.seed, view.official.test) == (4, folder / "images" / "train.txt")
     assert split.view(load_config(define())).official is None
 

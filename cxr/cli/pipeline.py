@@ -177,7 +177,7 @@ def print_plan(pipeline: Pipeline) -> None:
 
     retrain, card = pipeline.config.retrain, read_card(pipeline.config.retrain.model)
     plan = plan_labels(card.labels, read_label_set(pipeline.config.labels), retrain.labels)
-    print_explanation(explain_plan(plan, card, retrain, pipeline.config.train))
+    print_explanation(explain_plan(plan, card, retrain, pipeline.config.train, pipeline.config.promote))
 
 
 def print_table(record: StageRecord) -> None:

@@ -124,20 +124,25 @@ def _print(outcome: Outcome) -> None:
         return
     if entry.what == "refused":
         kept = "there is none yet" if outcome.version is None else f"version {outcome.version} stays"
-        click.echo(f"{outcome.name}: refused as {outcome.alias}; {kept}")
+        click.echo(f"{outcome.name}: refused {'already ' if outcome.again else ''}as {outcome.alias}; {kept}")
         for sentence in entry.failed:
             click.echo(f"  * {sentence}")
     else:
         before = "the first one" if entry.before is None else f"before it was version {entry.before}"
         click.echo(f"{in_use} now; {before}")
-    click.echo(f"on record as decision {entry.number}; {program()} promote --history {outcome.name} shows all")
+    if entry.grounds.rule:
+        click.echo(f"by the rule: {entry.grounds.rule}")
+    for remark in entry.grounds.remarks:
+        click.echo(remark)
+    since = f", since {entry.moment}" if outcome.again else ""
+    click.echo(f"on record as decision {entry.number}{since}; {program()} promote --history {outcome.name} shows all")
 
 
 def _print_history(history: History) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    header, *rows = history.rows()
+    header, *rows = history.short_rows()
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*map(escape, row))

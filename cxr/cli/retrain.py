@@ -53,6 +53,7 @@ def retrain(overrides: tuple[str, ...], older: str, data: str, out: Path, worksp
 
 def _write(older: str, data: str, out: Path, workspace: Path, given: dict[str, Any]) -> None:
     from cxr.definition import source_keys
+    from cxr.labels.label_set import find_label_set, read_label_set
     from cxr.model.card import read_card
     from cxr.retrain.define import Wanted, define, write_definition
     from cxr.retrain.find import find_older
@@ -67,6 +68,7 @@ def _write(older: str, data: str, out: Path, workspace: Path, given: dict[str, A
         found = find_older(older, workspace.resolve())
     except ConfigError as error:
         raise ConfigError(f"--from: {error}") from error
-    file = str(Path(labels).resolve()) if Path(labels).is_file() else labels
-    wanted = Wanted(out.stem, workspace.resolve(), file, source_keys(data, given), **choices)
+    path = find_label_set(labels, Path.cwd())
+    file, title = str(path) if Path(labels).is_file() else labels, read_label_set(path).name
+    wanted = Wanted(out.stem, workspace.resolve(), file, title, source_keys(data, given), **choices)
     write_definition(out, define(found, read_card(found.model), wanted))

@@ -73,6 +73,18 @@ def check_kept(kept: KeptLabel, rule: PromoteConfig) -> Check:
     return Check(part="kept labels", label=kept.label, holds=outcome == "holds", sentence=sentence)
 
 
+def check_disowned(label: str, older: str, rule: PromoteConfig) -> Check:
+    """The part of the rule on a label that the older model has by its name, and that the user calls another one: it is open."""
+    text = f"{label}: not compared, since retrain.labels says that {older} of the older model is not the same"
+    return Check(part="kept labels", label=label, holds=_undecided(rule), sentence=f"{text}, {_end_text(rule)}")
+
+
+def check_nothing_kept(rule: PromoteConfig) -> Check:
+    """The part of the rule where no label is the same in both models: nothing shows that the new one is no worse."""
+    text = "no label is the same in both models, so nothing shows that the new one is no worse"
+    return Check(part="kept labels", label="none kept", holds=_undecided(rule), sentence=f"{text}, {_end_text(rule)}")
+
+
 def check_calibration(found: EvaluatedLabel, rule: PromoteConfig) -> Check:
     """The part of the rule on calibrated probabilities; with fewer than `FEWEST_PATIENTS` with the finding it is not judged."""
     error, bound = found.calibration_error, rule.calibration_error
@@ -112,7 +124,6 @@ def _undecided(rule: PromoteConfig) -> bool | None:
 
 def _open_text(kept: KeptLabel, rule: PromoteConfig) -> str:
     gap, margin = kept.gap, rule.margin
-    end = "so it is refused" if rule.undecided == "refuse" else "which is accepted"
     patients = f"{count_text(kept.with_finding, 'patient')} with the finding and {kept.without:,} without it"
     if isinstance(gap.difference, Undefined):
         why = f"the models cannot be compared ({gap.difference.reason})"
@@ -122,7 +133,11 @@ def _open_text(kept: KeptLabel, rule: PromoteConfig) -> str:
         why = f"{_gap_text(kept)}, and there is no interval ({gap.interval.reason})"
     else:
         why = f"{_gap_text(kept)}, which reaches to {gap.interval.low:+.3f}, beyond the accepted loss"
-    return f"left open by {patients} whether it loses less than the accepted {margin:g}, {end} (promote.undecided): {why}"
+    return f"left open by {patients} whether it loses less than the accepted {margin:g}, {_end_text(rule)}: {why}"
+
+
+def _end_text(rule: PromoteConfig) -> str:
+    return f"{'so it is refused' if rule.undecided == 'refuse' else 'which is accepted'} (promote.undecided)"
 
 
 def _few_text(kept: KeptLabel) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cxr.config import DecideStage
+from cxr.config_retrain import PromoteConfig
 from cxr.decide.against import Against, compare_older, name_model
 from cxr.decide.decision import NAME, Check, Decision
 from cxr.decide.evaluated import EvaluatedGaps, EvaluatedLabel, read_gaps, read_labels
 from cxr.decide.outputs import TABLE, figures, terminal_table, write_table
 from cxr.decide.page import Basis, render_page
-from cxr.decide.rule import check_calibration, check_gap, check_kept
+from cxr.decide.rule import check_calibration, check_disowned, check_gap, check_kept, check_nothing_kept
 from cxr.decide.verdicts import give_verdicts
 from cxr.decide.wording import answers, headline
 from cxr.errors import DataError
@@ -21,7 +22,7 @@ from cxr.manifest import Manifest, read_manifest
 from cxr.model.card import read_card
 from cxr.predictions import Predictions, read_predictions
 from cxr.profile import log_dataset
-from cxr.retrain.fits import refuse_other_size
+from cxr.retrain.fits import refuse_other_size, refuse_other_split
 from cxr.retrain.plan import plan_labels
 from cxr.stage import StageContext, StageResult
 
@@ -73,6 +74,8 @@ def check(config: DecideStage) -> None:
     if config.retrain is not None:
         card = read_card(config.retrain.model)
         refuse_other_size(card, config.size, config.fit)
+        if config.retrain.split is not None:
+            refuse_other_split(card, config.retrain.split)
         plan_labels(card.labels, labels, config.retrain.labels)
 
 
@@ -117,10 +120,18 @@ def _decide(
 def _checks(
     config: DecideStage, against: Against | None, found: Mapping[str, EvaluatedLabel], gaps: EvaluatedGaps
 ) -> Iterator[Check]:
-    if against is not None and against.paired is not None:
-        yield from (check_kept(kept, config.promote) for kept in against.paired.kept())
+    if against is not None:
+        yield from _checks_of_kept(against, config.promote)
     yield from (check_calibration(label, config.promote) for label in found.values())
     yield from (check_gap(gap, config.promote) for gap in gaps.gaps)
+
+
+def _checks_of_kept(against: Against, rule: PromoteConfig) -> Iterator[Check]:
+    if against.paired is not None:
+        yield from (check_kept(kept, rule) for kept in against.paired.kept())
+    elif not against.plan.disowned:
+        yield check_nothing_kept(rule)
+    yield from (check_disowned(*pair, rule) for pair in against.plan.disowned.items())
 
 
 def _remarks(decision: Decision, against: Against | None) -> Iterator[str]:

@@ -57,6 +57,8 @@ class ModelCard(BaseModel):
         epoch: the epoch it was taken from, from 1.
         calibration: how its scores become probabilities, and where these become a yes; None until it is calibrated.
         training: how it was trained, every key of `cxr.config_training.TrainConfig`; None in a file of an older format.
+        split_sha256: digest of which image trained and which validated, see `cxr.split.split.split_digest`; empty in a file of
+            an older format.
         older_run_id: the tracked run that trained the model whose weights it started from; empty where there was none.
     """
 
@@ -72,6 +74,7 @@ class ModelCard(BaseModel):
     epoch: int
     calibration: Calibration | None = None
     training: dict[str, Any] | None = None
+    split_sha256: str = ""
     older_run_id: str = ""
 
 

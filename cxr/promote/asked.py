@@ -9,6 +9,7 @@ from typing import Literal
 
 from cxr.errors import ConfigError
 from cxr.promote.entry import Entry, What, reason
+from cxr.promote.grounds import Grounds
 from cxr.promote.history import History
 from cxr.session import now
 
@@ -41,6 +42,7 @@ class Outcome:
         alias: that it was about.
         version: the version that has the alias now; None where there is none.
         entry: the decision on record; None where there was nothing to decide.
+        again: the very same was decided before, and that decision stands for this one.
     """
 
     what: Literal["promoted", "refused", "rolled back", "kept"]
@@ -48,6 +50,7 @@ class Outcome:
     alias: str
     version: int | None
     entry: Entry | None
+    again: bool = False
 
 
 def wish(alias: str, why: str | None) -> Wish:
@@ -74,6 +77,7 @@ def new_entry(
     version: int | None,
     before: int | None,
     failed: tuple[str, ...] = (),
+    grounds: Grounds | None = None,
 ) -> Entry:
     """A decision that is taken now, not done yet; see `Entry`."""
     return Entry(
@@ -87,9 +91,10 @@ def new_entry(
         when=now(),
         why=asked.why,
         failed=failed,
+        grounds=grounds or Grounds(),
     )
 
 
-def outcome_of(name: str, entry: Entry) -> Outcome:
+def outcome_of(name: str, entry: Entry, *, again: bool = False) -> Outcome:
     """What came of a request by a decision on record."""
-    return Outcome(entry.what, name, entry.alias, entry.before if entry.version is None else entry.version, entry)
+    return Outcome(entry.what, name, entry.alias, entry.before if entry.version is None else entry.version, entry, again)

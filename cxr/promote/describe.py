@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from cxr.decide.decision import Decision, LabelVerdict
 from cxr.promote.candidate import Candidate
 from cxr.promote.entry import Entry
+from cxr.promote.grounds import Grounds
 from cxr.promote.history import HEADING, as_long_as, markdown, markdown_row, rule
 from cxr.promote.judge import SHORT
 from cxr.tracking.runs import DataUsed
@@ -16,8 +17,11 @@ _MEAN = "test/auroc_macro"
 _DECISIONS = 1500  # characters that are left for the decisions to come
 
 
-def describe_facts(candidate: Candidate) -> str:
-    """What is known of a model when its version is made, as Markdown: short enough for some decisions behind it."""
+def describe_facts(candidate: Candidate, grounds: Grounds) -> str:
+    """What is known of a model when its version is made, and by what it is promoted, as Markdown.
+
+    It is short enough for some decisions behind it.
+    """
     decision, run = candidate.decision, candidate.run
     head = [
         f"**{markdown(decision.headline)}**",
@@ -27,6 +31,7 @@ def describe_facts(candidate: Candidate) -> str:
         f"* **labels**: {markdown(decision.model.labels)}, {len(decision.labels)} labels",
         *_mean(candidate),
         f"* **against**: {_against(decision)}",
+        f"* **rule**: {markdown(grounds.words)}",
         "",
         markdown_row(("label", "AUROC", "older model", "verdict")),
         rule(4),
@@ -75,8 +80,10 @@ def _against(decision: Decision) -> str:
     older, data = decision.older, f"test data {decision.test_data_sha256[:SHORT]}"
     if older is None:
         return f"no older model; {data}"
-    weights = f"weights {older.weights_sha256[:SHORT]}"
-    return f"the model of run {older.run_id} (labels {markdown(older.labels)}, {weights}), on the same {data}"
+    model = f"trained in run {older.run_id}, labels {markdown(older.labels)}, weights {older.weights_sha256[:SHORT]}"
+    if all(verdict.standing == "new" for verdict in decision.labels):
+        return f"nothing: no label is the same in the older model ({model}); {data}"
+    return f"the older model ({model}), on the same {data}"
 
 
 def _label(verdict: LabelVerdict) -> tuple[str, ...]:

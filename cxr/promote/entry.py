@@ -9,12 +9,15 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cxr.errors import ConfigError, DataError
+from cxr.promote.grounds import Grounds
 from cxr.tracking.registry import LONGEST
 
 LONGEST_WHY = 500
 """Characters of a reason."""
 What = Literal["promoted", "refused", "rolled back"]
 _TAG = re.compile(r"decision\.(\d{4,})")
+_MORE = "and {} more, which decision.json of the run has"
+_LEFT = re.compile(_MORE.format(r"(\d+)"))
 
 
 class Entry(BaseModel):
@@ -24,13 +27,15 @@ class Entry(BaseModel):
         number: from 1, without gaps, of the registered model.
         what: what was decided.
         alias: the alias that it was about.
-        version: the version that it put the alias on; None where it was refused.
+        version: the version that it put the alias on; None where it was refused, or came to nothing.
         before: the version that the alias was on; None where there was none.
         run_id: the pipeline's run that it was about; of a rollback, the run of the version it went back to.
         who: the user.
         when: UTC, ISO 8601, to the second.
         why: the reason that was given, one line.
         failed: what stood against it, a sentence each.
+        grounds: by what it was decided.
+        gone: the version that was to have the alias, where it was deleted before all was written: it came to nothing.
         done: whether everything that follows from it is written: alias, pages and tags.
     """
 
@@ -46,6 +51,8 @@ class Entry(BaseModel):
     when: str
     why: str
     failed: tuple[str, ...] = ()
+    grounds: Grounds = Grounds()
+    gone: int | None = None
     done: bool = False
 
     @property
@@ -61,6 +68,10 @@ class Entry(BaseModel):
     @property
     def outcome(self) -> str:
         """What became of the alias."""
+        if self.gone is not None:
+            return (
+                f"{self.what} as {self.alias}, but it came to nothing: version {self.gone} was deleted before it came into use"
+            )
         before = f", in place of version {self.before}" if self.before else ""
         stays = f", version {self.before} stays" if self.before else ""
         return {
@@ -71,14 +82,24 @@ class Entry(BaseModel):
 
     @property
     def line(self) -> str:
-        """What, by whom, when and why, in one line."""
-        return f"{self.outcome}; by {self.who}, {self.moment}: {self.why}"
+        """What, by whom, when, why and by which rule, in one line."""
+        rule = f"; by the rule: {self.grounds.words}" if self.grounds.words else ""
+        return f"{self.outcome}; by {self.who}, {self.moment}: {self.why}{rule}"
+
+    @property
+    def objections(self) -> str:
+        """The first thing that stood against it, and how many more; empty where there was none."""
+        if not self.failed:
+            return ""
+        left = _LEFT.fullmatch(self.failed[-1])
+        more = len(self.failed) - 1 if left is None else len(self.failed) - 2 + int(left[1])
+        return f"{self.failed[0]}{f' (and {more} more)' if more else ''}"
 
     def dump(self) -> str:
         """The text of its tag, at most `LONGEST` characters: of very many sentences the first ones, and how many more."""
         for kept in range(len(self.failed), -1, -1):
             left = len(self.failed) - kept
-            more = (f"and {left} more, which decision.json of the run has",) if left else ()
+            more = (_MORE.format(left),) if left else ()
             text = self.model_copy(update={"failed": (*self.failed[:kept], *more)}).model_dump_json()
             if len(text) <= LONGEST:
                 return text

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from cxr.promote.entry import Entry, is_entry
+from cxr.promote.grounds import differing
 from cxr.tracking.registry import LONGEST
 
 HEADING = "## Decisions"
 NO_BREAK = "\u00a0"
 _BLANKS = re.compile(r"[^\S\u00a0]+")
-_COLUMNS = ("no.", "when", "what", "who", "why", "what stood against it")
+_COLUMNS = ("no.", "when", "what", "who", "why", "by the rule", "what stood against it")
+_REFUSALS = 5  # earlier ones that are told
 _OLDER = "Older ones: `cxr promote --history {name}`."
 
 
@@ -73,9 +75,32 @@ class History:
         """The decisions that a version came into use or went out of use by."""
         return tuple(entry for entry in self.entries if entry.version is not None and version in (entry.version, entry.before))
 
+    def refusals(self, weights: str, rule: str) -> tuple[str, ...]:
+        """The last refusal of some weights by each other rule, with the bounds that differ."""
+        found = {
+            entry.grounds.rule: entry for entry in self.entries if entry.what == "refused" and entry.grounds.weights == weights
+        }
+        others = [(entry.number, differing(known, rule)) for known, entry in found.items() if known != rule]
+        return tuple(f"decision {number} ({bounds})" for number, bounds in sorted(others)[-_REFUSALS:])
+
+    def same_as(self, entry: Entry) -> Entry | None:
+        """The last decision about the run and the alias of another one, where that says nothing new but its time."""
+        about = [known for known in self.entries if (known.run_id, known.alias) == (entry.run_id, entry.alias)]
+        if not about:
+            return None
+        last = about[-1]
+        again = entry.model_copy(update={"number": last.number, "when": last.when, "done": last.done})
+        return last if Entry.load(again.dump(), again.key) == last else None
+
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """A table for people: the header, then the decisions, the last one first."""
+        """A table of all that is kept: the header, then the decisions, the last one first."""
         return (_COLUMNS, *(_row(entry) for entry in reversed(self.entries)))
+
+    def short_rows(self) -> tuple[tuple[str, ...], ...]:
+        """The table for a terminal: a rule once, and of what stood against it the first thing."""
+        first: dict[str, int] = {}
+        rows = [_short_row(entry, first.setdefault(entry.grounds.rule, entry.number)) for entry in self.entries]
+        return (_COLUMNS, *reversed(rows))
 
     def describe(self, text: str) -> str:
         """The description of the model: what a person wrote above `HEADING`, and below it the table; see `LONGEST`."""
@@ -131,5 +156,15 @@ def _last(stack: Sequence[int], version: int) -> int:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
+    return (*_head(entry), entry.grounds.words, " ".join(f"{each}." for each in entry.failed))
+
+
+def _short_row(entry: Entry, first: int) -> tuple[str, ...]:
+    """A row of which the rule is told only in the first decision by it."""
+    rule = entry.grounds.rule if first == entry.number or not entry.grounds.rule else f"as no. {first}"
+    return (*_head(entry), "; ".join([rule, *entry.grounds.remarks]), entry.objections)
+
+
+def _head(entry: Entry) -> tuple[str, ...]:
     what = entry.outcome if entry.done else f"{entry.outcome} (not finished)"
-    return (str(entry.number), entry.moment, what, entry.who, entry.why, " ".join(f"{each}." for each in entry.failed))
+    return (str(entry.number), entry.moment, what, entry.who, entry.why)

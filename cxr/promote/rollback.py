@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cxr.errors import CxrError
 from cxr.promote.asked import Outcome, Wish, new_entry, outcome_of
+from cxr.promote.entry import Entry
 from cxr.promote.history import History
 from cxr.promote.settle import read_state, record
 from cxr.promote.turn import turn
@@ -24,7 +25,7 @@ def roll_back(tracking: Tracking, name: str, asked: Wish, say: Callable[[str], N
     last = read_history(registry, name).entries[-1]
     with turn(registry, name, last.run_id, asked.who, say) as mine:
         model, history, finished = read_state(mine, runs, say)
-        if finished is not None and finished.what == "rolled back" and finished.alias == asked.alias:
+        if finished is not None and _answers(finished, asked):
             return outcome_of(name, finished)
         before, target = _way_back(registry, model, history, asked.alias)
         version = registry.version(name, target)
@@ -32,6 +33,11 @@ def roll_back(tracking: Tracking, name: str, asked: Wish, say: Callable[[str], N
             raise CxrError(f"{name}: version {target}, which was the {asked.alias} before, was deleted in MLflow")
         entry = new_entry(history, "rolled back", asked, version.run_id, version=target, before=before)
         return outcome_of(name, record(mine, runs, history, entry))
+
+
+def _answers(finished: Entry, asked: Wish) -> bool:
+    """Whether a decision that was begun by a killed command is the rollback that is asked for again."""
+    return finished.what == "rolled back" and finished.alias == asked.alias and finished.gone is None
 
 
 def read_history(registry: Registry, name: str) -> History:

@@ -20,14 +20,18 @@ RUN_TAG = "cxr.promotion"
 
 
 def read_state(turn: Turn, runs: Runs, say: Callable[[str], None]) -> tuple[RegisteredModel, History, Entry | None]:
-    """The registered model and its history, with nothing unfinished in them; and the decision that had to be finished."""
+    """The registered model and its history, with nothing unfinished in them; and the decision that had to be finished.
+
+    Where the version of that was deleted since, it comes to nothing: the alias stays as it is.
+    """
     turn.registry.make_model(turn.name)
     model, history = _read(turn)
     unfinished = history.unfinished
     if unfinished is None:
         return model, history, None
-    say(f"decision {unfinished.number} was begun and not finished; it is finished now: {unfinished.line}")
-    finished = settle(turn, runs, history, unfinished)
+    finished = settle(turn, runs, history, _as_it_can_be(turn, unfinished))
+    word = "finished" if finished.gone is None else "closed"
+    say(f"decision {finished.number} was begun and not finished; it is {word} now: {finished.line}")
     return *_read(turn), finished
 
 
@@ -66,6 +70,13 @@ def settle(turn: Turn, runs: Runs, history: History, entry: Entry) -> Entry:
     turn.check()
     registry.tag(turn.name, done.key, done.dump())
     return done
+
+
+def _as_it_can_be(turn: Turn, entry: Entry) -> Entry:
+    """A decision, or, where its version was deleted, that it came to nothing."""
+    if entry.version is None or turn.registry.version(turn.name, entry.version) is not None:
+        return entry
+    return entry.model_copy(update={"version": None, "gone": entry.version})
 
 
 def _read(turn: Turn) -> tuple[RegisteredModel, History]:

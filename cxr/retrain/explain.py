@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cxr.config_retrain import RetrainConfig
+from cxr.config_retrain import PromoteConfig, RetrainConfig
 from cxr.config_training import TrainConfig
+from cxr.evaluate.wording import count_text
 from cxr.labels.explain import Explanation
 from cxr.labels.label_set import Label
 from cxr.model.card import ModelCard
@@ -20,7 +21,9 @@ _STARTS = {
 _JUDGED = {"kept": "against {older}", "renamed": "against {older}", "split": "by itself", "added": "by itself"}
 
 
-def explain_plan(plan: LabelPlan, card: ModelCard, config: RetrainConfig, train: TrainConfig) -> Explanation:
+def explain_plan(
+    plan: LabelPlan, card: ModelCard, config: RetrainConfig, train: TrainConfig, promote: PromoteConfig
+) -> Explanation:
     """What a retraining will do.
 
     Args:
@@ -28,6 +31,7 @@ def explain_plan(plan: LabelPlan, card: ModelCard, config: RetrainConfig, train:
         card: of the older model.
         config: of the retraining.
         train: how long the backbone stays as it is.
+        promote: the rule by which the new model may take the older one's place.
     """
     carried = config.weights == "carried"
     header = ("label", "becomes", "starts from", "is judged")
@@ -36,7 +40,8 @@ def explain_plan(plan: LabelPlan, card: ModelCard, config: RetrainConfig, train:
     title = (
         f"retraining {plan.older.name}, {len(plan.older.names)} labels, to {plan.newer.name}, {len(plan.newer.names)} labels"
     )
-    return Explanation(title, (header, *rows), tuple(_sentences(plan, card, config, train)), tuple(_remarks(plan, card)))
+    sentences = (*_sentences(plan, card, config, train), _rule(promote))
+    return Explanation(title, (header, *rows), sentences, tuple(_remarks(plan, card)))
 
 
 def _row(origin: Origin, *, carried: bool) -> tuple[str, ...]:
@@ -65,11 +70,20 @@ def _sentences(plan: LabelPlan, card: ModelCard, config: RetrainConfig, train: T
     yield f"The older model is of run {card.run_id or 'unknown'}, epoch {card.epoch}."
 
 
+def _rule(promote: PromoteConfig) -> str:
+    open_labels = "refused" if promote.undecided == "refuse" else "accepted"
+    return (
+        f"It may take the older model's place if no kept label loses more than {promote.margin:g} of AUROC (left open: "
+        f"{open_labels}), calibration errors are at most {promote.calibration_error:g} and gaps between groups {promote.gap:g}."
+    )
+
+
 def _backbone(train: TrainConfig) -> str:
-    if train.freeze_epochs >= train.epochs:
+    if train.frozen_epochs == train.epochs:
         return "The backbone is carried over and stays as it is (frozen)."
-    if train.freeze_epochs:
-        return f"The backbone is carried over, stays as it is for {train.freeze_epochs} epochs, and then learns with the head."
+    if train.frozen_epochs:
+        kept = count_text(train.frozen_epochs, "epoch")
+        return f"The backbone is carried over, stays as it is for {kept} of {train.epochs}, and then learns with the head."
     return "The backbone is carried over and learns from the first step."
 
 
@@ -80,6 +94,8 @@ def _remarks(plan: LabelPlan, card: ModelCard) -> Iterator[str]:
         changes = _meaning(_label(plan.newer.labels, new), _label(plan.older.labels, old))
         if changes:
             yield f"{new}: {' and '.join(changes)}; its figures are of another truth than before"
+    for new, old in plan.disowned.items():
+        yield f"{new}: the older model has {old}, but retrain.labels says that it is not the same; the rule leaves {new} open"
     if card.calibration is None:
         yield "the older model was never calibrated; only how it ranks images is compared"
 

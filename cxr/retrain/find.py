@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr.config_retrain import PromoteConfig
+from cxr.decide.decision import NAME, Decision
 from cxr.errors import ConfigError
 from cxr.tracking.model import MODEL_ID
 
@@ -24,11 +26,13 @@ class Older:
         model: its file.
         split: the split.csv that it was made with; None where nothing has it.
         registry: the name under which the registry has it, or would; empty where nothing tells.
+        rule: by which it was decided about; None where nothing tells.
     """
 
     model: Path
     split: Path | None
     registry: str = ""
+    rule: PromoteConfig | None = None
 
 
 def find_older(text: str, workspace: Path) -> Older:
@@ -57,15 +61,12 @@ def _in_folder(folder: Path) -> Older:
     if model is None:
         raise ConfigError(f"{folder}: a folder without {' or '.join(_MODELS)}; name a model file, or a pipeline's folder")
     split = folder / _SPLIT
-    return Older(model, split if split.is_file() else None, _decided(folder) or folder.name)
-
-
-def _decided(folder: Path) -> str:
-    """The name in the registry that the pipeline of a folder has decided for."""
-    from cxr.decide.decision import NAME, Decision
-
     path = folder / "decide" / NAME
-    return Decision.read(path).registry if path.is_file() else ""
+    decision = Decision.read(path) if path.is_file() else None
+    kept = split if split.is_file() else None
+    if decision is None:
+        return Older(model, kept, folder.name)
+    return Older(model, kept, decision.registry, decision.rule)
 
 
 def _in_mlflow(text: str, workspace: Path) -> Older:
@@ -84,7 +85,11 @@ def _in_mlflow(text: str, workspace: Path) -> Older:
     model = _model_of(runs, run, folder)
     if model is None:
         raise ConfigError(f"{text}: run '{run.name}' has no model")
-    return Older(model.resolve(), _split_of(runs, run, folder), registry)
+    split, path = _split_of(runs, run, folder), runs.fetch(run.run_id, NAME, folder)
+    decision = None if path is None else Decision.read(path)
+    if decision is None:
+        return Older(model.resolve(), split, registry)
+    return Older(model.resolve(), split, registry or decision.registry, decision.rule)
 
 
 def _model_of(runs: Runs, run: KeptRun, folder: Path) -> Path | None:

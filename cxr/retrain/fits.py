@@ -9,6 +9,8 @@ from typing import Any
 from cxr.config_model import ModelConfig
 from cxr.errors import ConfigError, DataError
 from cxr.model.card import ModelCard, Preprocessing
+from cxr.split.frozen import read_split
+from cxr.split.split import split_digest
 
 _FREE = ("dropout", "loss_weights")
 """Keys of the head that say how it learns, not what its weights mean."""
@@ -46,6 +48,22 @@ def refuse_other_size(card: ModelCard, size: int, fit: str) -> None:
     for key, own, now in (("size", card.preprocessing.size, size), ("fit", card.preprocessing.fit, fit)):
         if own != now:
             raise ConfigError(f"'ingest.{key}' is {now}, but the older model learned from images with {key} {own}; set it so")
+
+
+def refuse_other_split(card: ModelCard, split: Path) -> None:
+    """Refuse a split that the older model was not made with: its test patients would not be those of this model.
+
+    A model file of an older format does not tell its split, and is believed.
+
+    Raises:
+        ConfigError: another image trained or validated.
+    """
+    frame = read_split(split)
+    if card.split_sha256 and split_digest(frame[frame["split"] != "test"]) != card.split_sha256:
+        raise ConfigError(
+            f"'retrain.split' is not the split that the older model was made with: {split}; the two belong together, take both "
+            "from one pipeline"
+        )
 
 
 def refuse_other_images(card: ModelCard, made: Preprocessing, path: Path) -> None:

@@ -8,7 +8,7 @@ than chance is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -53,6 +53,8 @@ class LabelPlan:
     older: LabelSet
     newer: LabelSet
     origins: tuple[Origin, ...]
+    disowned: Mapping[str, str] = field(default_factory=dict)
+    """Labels that mean the same by their names, and of which the user says that they do not: new name to older name."""
 
     @cached_property
     def compared(self) -> dict[str, str]:
@@ -85,7 +87,10 @@ def plan_labels(older: LabelSet, newer: LabelSet, own: Mapping[str, str | None])
     _refuse_strangers(older, newer, own)
     vocabulary = read_concepts()
     kept = _kept([label for label in newer.labels if label.name not in own], older, vocabulary)
-    return LabelPlan(older, newer, tuple(_origin(label, older, newer, own, kept, vocabulary) for label in newer.labels))
+    origins = tuple(_origin(label, older, newer, own, kept, vocabulary) for label in newer.labels)
+    denied = (label for label in newer.labels if label.name in own and own[label.name] is None)
+    disowned = {label.name: same for label in denied if (same := _same(label, older, vocabulary)) is not None}
+    return LabelPlan(older, newer, origins, disowned)
 
 
 def _refuse_strangers(older: LabelSet, newer: LabelSet, own: Mapping[str, str | None]) -> None:
@@ -141,7 +146,7 @@ def _origin(
     kept: Mapping[str, str],
     vocabulary: Vocabulary,
 ) -> Origin:
-    general = _general(label, older, newer, kept, vocabulary)
+    general = _general(label, older, newer, own, kept, vocabulary)
     if label.name in own:
         start = own[label.name]
         if start is None:
@@ -156,12 +161,17 @@ def _origin(
 
 
 def _general(
-    label: Label, older: LabelSet, newer: LabelSet, kept: Mapping[str, str], vocabulary: Vocabulary
+    label: Label,
+    older: LabelSet,
+    newer: LabelSet,
+    own: Mapping[str, str | None],
+    kept: Mapping[str, str],
+    vocabulary: Vocabulary,
 ) -> tuple[str, ...]:
     """Older labels that a new one is a kind of, nearest first: by the new set's own hierarchy, then by the concepts."""
-    by_parent = [kept[name] for name in newer.lineage(label) if name in kept]
-    own = vocabulary.concept_of(label)
-    above = vocabulary.above(own) if own is not None else frozenset()
+    by_parent = [start for name in newer.lineage(label) if (start := own.get(name, kept.get(name))) is not None]
+    concept = vocabulary.concept_of(label)
+    above = vocabulary.above(concept) if concept is not None else frozenset()
     concepts = {each.name: vocabulary.concept_of(each) for each in older.labels}
     by_concept = [name for name, concept in concepts.items() if concept is not None and concept in above]
     # a concept that has many above it is the nearer one

@@ -111,13 +111,14 @@ def followed_split(
     seed: int,
     *,
     alike: bool = True,
+    key: str = "split.frozen",
 ) -> Split:
-    """As `frozen_split`, also where the file knows patients alone, and none of their images.
+    """As `frozen_split`, also where the file knows patients alone, and none of their images; `key` of it stands in messages.
 
     Raises:
         DataError: there are new patients and they are refused, or the file has one person on two sides.
     """
-    sides = _known(manifest, people, frozen)
+    sides = _known(manifest, people, frozen, key if alike else None)
     unknown = np.flatnonzero(sides == "")
     if len(unknown) and new == "refuse":
         patients = manifest.frame["patient_id"].iloc[unknown].unique()
@@ -140,8 +141,13 @@ def _drawn(manifest: Manifest, people: People, rows: Rows, shares: Mapping[str, 
     return np.array(list(shares), object)[np.searchsorted(bounds, place.to_numpy(), side="right")]
 
 
-def _known(manifest: Manifest, people: People, frozen: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    """The side of each image whose person the file knows, else an empty text. What the file itself says is not touched."""
+def _known(
+    manifest: Manifest, people: People, frozen: pd.DataFrame, key: str | None
+) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    """The side of each image whose person the file knows, else an empty text. What the file itself says is not touched.
+
+    A new patient who looks like patients of several sides is refused, with the `key` of the file; without one, is new.
+    """
     of_image = dict(zip(frozen["image_id"], frozen["split"], strict=True))
     of_patient = dict(zip(frozen["patient_id"], frozen["split"], strict=True))
     pairs = zip(manifest.frame["image_id"], manifest.frame["patient_id"], strict=True)
@@ -149,10 +155,14 @@ def _known(manifest: Manifest, people: People, frozen: pd.DataFrame) -> np.ndarr
     told = sides != ""
     per_person = sides[told].groupby(people.of_image[told]).agg(["first", "nunique"]).reindex(people.of_image)
     followed = ~told & (per_person["nunique"] > 1).to_numpy()
-    if followed.any():
+    if followed.any() and key is not None:
         patients = manifest.frame.loc[followed.to_numpy(), "patient_id"].unique()
-        raise DataError(f"split.frozen: new patients look like patients of more than one side: {named(patients)}")
-    return np.where(told, sides, per_person["first"].fillna("").to_numpy(object))
+        raise DataError(
+            f"{key}: new patients look like patients of more than one side: {named(patients)}; look at their pictures, and "
+            "where they only look alike, split.alike: allow lets them be drawn"
+        )
+    side = per_person["first"].fillna("").where(~followed.to_numpy(), "").to_numpy(object)
+    return np.where(told, sides, side)
 
 
 def absent(manifest: Manifest, frozen: pd.DataFrame) -> int:

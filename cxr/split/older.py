@@ -37,7 +37,7 @@ def older_split(
         DataError: the older split has none of these patients, or as `followed_split`.
     """
     refuse_unrelated(manifest, older)
-    return followed_split(manifest, people, older, "draw", shares, seed, alike=alike)
+    return followed_split(manifest, people, older, "draw", shares, seed, alike=alike, key="retrain.split")
 
 
 def refuse_unrelated(manifest: Manifest, older: pd.DataFrame) -> None:
@@ -51,6 +51,21 @@ def refuse_unrelated(manifest: Manifest, older: pd.DataFrame) -> None:
             "retrain.split: it has none of these patients. Of the same hospital they must have the same pseudonyms: read "
             "the files with the same key and the same source.name as then. If the older model has seen none of them, say "
             "'retrain.other_patients: true' in its place"
+        )
+
+
+def refuse_known(manifest: Manifest, older: pd.DataFrame) -> None:
+    """Refuse patients of whom it was said that the older model has seen none of them.
+
+    Raises:
+        DataError: a patient of the manifest is in the older split; names them.
+    """
+    patients = manifest.frame["patient_id"]
+    if (known := patients.isin(older["patient_id"])).any():
+        found = patients[known].unique()
+        raise DataError(
+            f"retrain.other_patients: {len(found)} of these patients are in the split of the older model: {named(found)}; "
+            "leave it out, and they stay on the sides that they had"
         )
 
 

@@ -17,7 +17,7 @@ from cxr.split.balance import balance
 from cxr.split.draw import drawn_split, folded_split
 from cxr.split.frozen import absent, frozen_split, read_split, write_split
 from cxr.split.official import OfficialNames, official_split, read_list
-from cxr.split.older import older_split, refuse_seen, refuse_unrelated
+from cxr.split.older import older_split, refuse_known, refuse_seen, refuse_unrelated
 from cxr.split.people import People, people_of
 from cxr.split.split import Split, named
 from cxr.stage import Question, StageContext, StageResult
@@ -53,7 +53,7 @@ def _split(config: SplitStage, manifest: Manifest, people: People) -> Split:
         return official_split(manifest, people, _lists(config.official), how.val_fraction, seed, alike=alike)
     if how.frozen is not None:
         return frozen_split(manifest, people, read_split(how.frozen), how.new_patients, how.shares, seed, alike=alike)
-    if config.older is not None:
+    if config.older is not None and not config.other_patients:
         return older_split(manifest, people, read_split(config.older), how.shares, seed, alike=alike)
     if how.folds is not None:
         return folded_split(manifest, people, how.folds, how.fold, how.val_fraction, seed)
@@ -64,6 +64,9 @@ def _check_older(config: SplitStage, manifest: Manifest, people: People, split: 
     """Whoever tested an older model must not teach this one, whatever fixed the split."""
     if config.older is not None:
         older = read_split(config.older)
+        if config.other_patients:
+            refuse_known(manifest, older)
+            return
         refuse_unrelated(manifest, older)
         refuse_seen(split, people, older, alike=config.split.alike == "refuse")
 
@@ -102,7 +105,7 @@ def _warnings(config: SplitStage, manifest: Manifest, people: People, counts: pd
         yield from _torn(manifest, people)
     if config.split.frozen is not None and (gone := absent(manifest, read_split(config.split.frozen))):
         yield f"{gone} images of the frozen split are not among the images"
-    if config.older is not None and (new := _newcomers(config.older, manifest)):
+    if config.older is not None and not config.other_patients and (new := _newcomers(config.older, manifest)):
         yield f"{new} patients are not in the split of the older model; where no published list has them, they were drawn"
 
 

@@ -24,6 +24,7 @@ from cxr.model.weights import FROM_SCRATCH
 from cxr.profile import log_dataset
 from cxr.ranks import Ranks, refuse_other_start
 from cxr.retrain.carry import carry_over, check_older, plan_of
+from cxr.split.split import split_digest
 from cxr.stage import StageContext, StageResult
 from cxr.train.checkpoint import load_state, save_state
 from cxr.train.development import Development, load_development
@@ -188,6 +189,7 @@ def _save_best(config: TrainStage, data: Development, task: TrainingTask, contex
         data_sha256=data.digest,
         epoch=epoch,
         training=config.train.model_dump(mode="json"),
+        split_sha256=split_digest(data.manifest.frame),
         older_run_id=read_card(config.retrain.model).run_id if config.retrain is not None else "",
     )
     save_model(context.folder / "model.safetensors", task.average.model.state_dict(), card)

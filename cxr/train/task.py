@@ -79,7 +79,7 @@ class TrainingTask:
         self.clock = StepClock(device)
         self._total = config.epochs * steps_per_epoch
         self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total // 2)
-        self._frozen_steps = config.freeze_epochs * steps_per_epoch
+        self._frozen_steps = config.frozen_epochs * steps_per_epoch
         # some models have parameters that never learn, such as fixed position embeddings
         self._all_parts: Mapping[str, Part] | None = None
         self._frozen_now = False

@@ -129,10 +129,24 @@ def test_where_no_label_is_kept_nothing_is_compared_and_it_says_so(decide):
     case = decide({"Viral pneumonia": Wanted("near")}, promote=EASY)
     assert case.decision.older is not None
     assert case.decision.dropped == ("Mass", "Pleural effusion", "Hernia")
-    assert case.checks("kept labels") == {}
+    (check,) = case.checks("kept labels").values()
+    assert check.holds is False
+    assert "nothing shows that the new one is no worse" in check.sentence
     assert "so nothing was compared" in case.decision.headline
     assert any("means the same" in warning for warning in case.result.warnings)
     assert [row[0] for row in case.result.table] == ["label", "Viral pneumonia"]
+
+
+def test_where_nothing_is_compared_it_may_pass_only_if_that_is_accepted(decide):
+    case = decide({"Viral pneumonia": Wanted("near")}, promote={**EASY, "undecided": "accept"})
+    (check,) = case.checks("kept labels").values()
+    assert check.holds is None
+
+
+def test_a_label_that_the_user_calls_another_one_is_open_and_not_left_out(decide):
+    case = decide({"Mass": Wanted("worse"), "Hernia": Wanted("near")}, {"labels": {"Mass": None}}, EASY)
+    assert case.checks("kept labels")["Mass"].holds is False
+    assert "says that Mass of the older model is not the same" in case.checks("kept labels")["Mass"].sentence
 
 
 def test_everything_is_written_logged_and_told(decide):

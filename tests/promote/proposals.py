@@ -24,6 +24,7 @@ from cxr.tracking.store import Tracking
 
 LABELS = LabelSet(name="two", labels=(Label(name="Mass"), Label(name="Effusion")))
 BAD = Check(part="kept labels", label="Mass", holds=False, sentence="Mass: the loss of 0.120 is above the accepted 0.05")
+OPEN = Check(part="kept labels", label="Mass", holds=None, sentence="Mass: left open by 9 patients, which is accepted")
 GOOD = Check(part="calibration", label="Mass", holds=True, sentence="Mass: calibration error 0.020, within 0.1")
 
 
@@ -57,14 +58,20 @@ def verdict(label: str) -> LabelVerdict:
     )
 
 
-def decision_of(weights: str, older: str | None = None, checks: Sequence[Check] = (GOOD,), registry: str = "small") -> Decision:
+def decision_of(
+    weights: str,
+    older: str | None = None,
+    checks: Sequence[Check] = (GOOD,),
+    registry: str = "small",
+    rule: PromoteConfig | None = None,
+) -> Decision:
     """A decision about weights, against others by their digest."""
     return Decision(
         registry=registry,
         model=ModelName(weights_sha256=weights, run_id="1" * 32, labels="two"),
         older=None if older is None else ModelName(weights_sha256=older, run_id="2" * 32, labels="two"),
         test_data_sha256="e" * 64,
-        rule=PromoteConfig(),
+        rule=rule or PromoteConfig(),
         labels=(verdict("Mass"), verdict("Effusion")),
         dropped=(),
         checks=tuple(checks),
@@ -104,7 +111,13 @@ class Lab:
         return logged.model_id, digest
 
     def run(
-        self, seed: int, older: str | None = None, checks: Sequence[Check] = (GOOD,), name: str = "", registry: str = "small"
+        self,
+        seed: int,
+        older: str | None = None,
+        checks: Sequence[Check] = (GOOD,),
+        name: str = "",
+        registry: str = "small",
+        rule: PromoteConfig | None = None,
     ) -> str:
         """A finished pipeline's run that proposes weights of their own; give its id."""
         parent = self.tracking.open(name or f"small 2{seed} Nov 10:26")
@@ -112,7 +125,7 @@ class Lab:
         model_id, digest = self.log_model(stage.run_id, seed)
         folder = self.folder / parent.run_id
         folder.mkdir()
-        decision_of(digest, older, checks, registry).write(folder)
+        decision_of(digest, older, checks, registry, rule).write(folder)
         parent.artifact(folder / "decision.json")
         parent.tag(MODEL_ID, model_id)
         parent.metrics({"test/auroc_macro": 0.8})

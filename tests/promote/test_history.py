@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.errors import ConfigError, DataError
 from cxr.promote.entry import Entry, is_entry, reason
+from cxr.promote.grounds import Grounds
 from cxr.promote.history import HEADING, History, markdown, markdown_row
 from cxr.tracking.registry import LONGEST
 
@@ -44,6 +47,48 @@ def test_decision_of_any_length_fits_a_tag_and_says_what_is_left_out(sentences, 
         kept = len(back.failed) - 1
         assert back.failed[:-1] == tuple(sentences)[:kept]
         assert f"and {len(sentences) - kept} more" in back.failed[-1]
+
+
+def test_decision_that_was_kept_without_its_rule_still_reads():
+    kept = entry(1, "refused", None, failed=("one", "two")).model_dump(exclude={"grounds", "gone"})
+    assert Entry.load(json.dumps(kept), "x") == entry(1, "refused", None, failed=("one", "two"))
+
+
+@given(st.lists(st.text(max_size=300), max_size=40))
+def test_terminal_has_the_first_objection_and_counts_all_others_also_those_left_out(sentences):
+    kept = Entry.load(entry(1, "refused", None, failed=("first", *(f"x{each}" for each in sentences))).dump(), "x")
+    assert kept.objections == ("first" if not sentences else f"first (and {len(sentences)} more)")
+
+
+def test_terminal_has_each_rule_once_and_the_page_has_all():
+    grounds = [Grounds(rule=rule) for rule in ("margin 0.05", "margin 0.2", "margin 0.05")]
+    failed = ("Mass is worse", "Nodule is worse")
+    found = history(*(entry(n, "refused", None, failed=failed, grounds=each) for n, each in enumerate(grounds, 1)))
+    assert [row[-2:] for row in found.short_rows()[1:]] == [
+        (rule, "Mass is worse (and 1 more)") for rule in ("as no. 1", "margin 0.2", "margin 0.05")
+    ]
+    assert [row[-2] for row in found.rows()[1:]] == ["margin 0.05", "margin 0.2", "margin 0.05"]
+    assert found.describe("").count("Nodule is worse") == 3
+
+
+def test_earlier_refusals_of_the_same_weights_are_told_with_the_bounds_that_differ():
+    def refusal(number: int, rule: str, weights: str = "w") -> Entry:
+        return entry(number, "refused", None, grounds=Grounds(rule=rule, weights=weights))
+
+    found = history(
+        refusal(1, "margin 0.05, gap 0.1"), refusal(2, "margin 0.05, gap 0.1"), refusal(3, "margin 0.1, gap 0.1", "v")
+    )
+    assert found.refusals("w", "margin 0.2, gap 0.1") == ("decision 2 (margin 0.05)",)
+    assert found.refusals("w", "margin 0.05, gap 0.1") == ()
+
+
+@pytest.mark.parametrize("change", [{"why": "other"}, {"who": "bert"}, {"failed": ("x",)}, {"before": 2}, {"run_id": "s"}])
+def test_decision_says_nothing_new_only_where_all_but_its_time_is_the_same(change):
+    first = entry(1, "refused", None, failed=("one" * 1000, "two" * 1000), done=True)
+    kept = history(Entry.load(first.dump(), "x"))
+    again = entry(2, "refused", None, failed=first.failed, when="2026-11-24T10:26:00+00:00")
+    assert kept.same_as(again) == kept.entries[0]
+    assert kept.same_as(again.model_copy(update=change)) is None
 
 
 @pytest.mark.parametrize("text", [None, "", " \n\t"])

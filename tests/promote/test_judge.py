@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from cxr.promote.judge import WEIGHTS, objections
+from cxr.promote.judge import TRAINED, WEIGHTS, objections
 from cxr.tracking.registry import Version
-from tests.promote.proposals import BAD, GOOD, decision_of
-
-OPEN = GOOD.model_copy(update={"holds": None, "sentence": "Mass: too few patients"})
+from tests.promote.proposals import BAD, GOOD, OPEN, decision_of
 
 
 def champion(weights: str | None) -> Version:
@@ -29,6 +27,18 @@ def test_other_comparison_stands_against_it_and_comes_before_the_rule(older):
     assert len(found) == 2
     assert "the champion is version 4" in found[0]
     assert found[1] == BAD.sentence
+
+
+def test_refusal_names_both_keys_and_runs_of_the_same_kind():
+    version = Version(4, "3" * 32, 0, "", {WEIGHTS: "b" * 64, TRAINED: "4" * 32})
+    sentence = objections(decision_of("a", "c" * 64), version, "champion")[0]
+    for part in (
+        f"pipeline's run {'3' * 32}, trained in run {'4' * 32}, weights bbbbbbbbbbbb)",
+        f"another one (trained in run {'2' * 32}, weights cccccccccccc)",
+        "retrain.model",
+        "retrain.split",
+    ):
+        assert part in sentence
 
 
 def test_new_calibration_of_the_same_weights_needs_a_comparison_with_them():

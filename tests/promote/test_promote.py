@@ -13,6 +13,7 @@ import pytest
 
 import cxr.promote.promote
 import cxr.promote.settle
+from cxr.config_retrain import PromoteConfig
 from cxr.errors import CxrError
 from cxr.promote.asked import Wish
 from cxr.promote.history import History
@@ -21,7 +22,7 @@ from cxr.promote.turn import SUFFIX, Turn
 from cxr.tracking.registry import Registry
 from cxr.tracking.runs import Runs
 from cxr.tracking.store import Tracking
-from tests.promote.proposals import BAD, Lab, said, weights_of
+from tests.promote.proposals import BAD, OPEN, Lab, said, weights_of
 
 
 def back(lab: Lab, why: str = "complaints") -> Any:
@@ -80,6 +81,31 @@ def test_model_that_fails_its_rule_is_refused_and_that_is_on_record(lab):
     assert "refused as champion, version 1 stays; by anna" in lab.runs.run(bad).tags["cxr.promotion"]
     assert [entry.what for entry in history(lab).entries] == ["promoted", "refused"]
     assert BAD.sentence in lab.registry.model("small").description
+
+
+def test_promotion_by_another_rule_than_a_refusal_before_says_so_everywhere(lab):
+    loose = PromoteConfig(margin=0.2, undecided="accept")
+    lab.promote(lab.run(1, checks=(BAD,)))
+    outcome = lab.promote(lab.run(1, checks=(OPEN,), rule=loose))
+    version = lab.registry.version("small", 1)
+    pages = (version.description.partition("## Decisions")[0], version.description.partition("## Decisions")[2])
+    run = lab.runs.run(version.run_id).tags["cxr.promotion"]
+    for text in (*pages, lab.registry.model("small").description, version.tags["decision.0002"], run, outcome.entry.line):
+        assert "margin 0.2, confidence 0.95, open labels accepted" in text
+        assert "left open and accepted: Mass" in text
+        assert "refused before by another rule: decision 1 (margin 0.05, open labels refused)" in text
+    assert "margin 0.05, confidence 0.95, open labels refused" in lab.registry.model("small").description
+
+
+def test_same_refusal_again_is_told_and_not_put_on_record_twice(lab):
+    run = lab.run(1, checks=(BAD,))
+    first = lab.promote(run)
+    before = lab.registry.model("small")
+    second = lab.promote(run)
+    assert (second.what, second.again, second.entry) == ("refused", True, first.entry)
+    assert lab.registry.model("small") == before
+    third = lab.promote(run, why="the board asks for it")
+    assert (third.again, third.entry.number, third.entry.why) == (False, 2, "the board asks for it")
 
 
 def test_first_model_of_all_can_be_refused_without_any_version(lab):
@@ -334,3 +360,69 @@ def test_what_a_killed_command_began_is_finished_by_whoever_decides_next(lab, mo
     assert outcome.what == "refused", "judged against the champion that is one by now"
     assert lab.champion() == 3
     assert [entry.who for entry in history(lab).entries][-2:] == ["carl", "dora"]
+
+
+def stop_at(lab: Lab, monkeypatch, owner: type, method: str, work: Callable[[], object]) -> None:
+    """Kill a command where it first calls a method."""
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, method, lambda *_: (_ for _ in ()).throw(Killed()))
+        with pytest.raises(Killed):
+            work()
+    strike_turns(lab)
+
+
+def test_unfinished_promotion_of_a_version_that_was_deleted_is_closed_and_blocks_nobody(lab, monkeypatch):
+    runs = chain(lab, 2)
+    third, fourth = (lab.run(seed, weights_of(2, lab.folder)) for seed in (3, 4))
+    stop_at(lab, monkeypatch, Registry, "point", lambda: lab.promote(third, who="carl"))
+    lab.registry.delete_version("small", 3)
+    heard: list[str] = []
+    asked = Wish("champion", "dora", "x")
+    outcome = cxr.promote.promote.promote(lab.tracking, lab.candidate(fourth), asked, heard.append)
+    assert (outcome.what, outcome.version, lab.champion()) == ("promoted", 4, 4)
+    assert "closed now" in heard[0]
+    closed = history(lab).entries[2]
+    assert (closed.done, closed.version, closed.gone) == (True, None, 3)
+    assert "version 3 was deleted before it came into use" in lab.registry.model("small").description
+    assert "came to nothing" in lab.runs.run(third).tags["cxr.promotion"]
+    assert history(lab).champions("champion") == (1, 2, 4)
+    assert (back(lab).version, runs[1]) == (2, lab.registry.version("small", 2).run_id)
+
+
+def test_run_whose_deleted_version_was_never_in_use_is_decided_anew(lab, monkeypatch):
+    run = chain(lab, 1) and lab.run(2, weights_of(1, lab.folder))
+    stop_at(lab, monkeypatch, Registry, "point", lambda: lab.promote(run))
+    lab.registry.delete_version("small", 2)
+    assert (lab.promote(run).version, lab.champion()) == (3, 3)
+
+
+def test_unfinished_rollback_to_a_version_that_was_deleted_is_closed(lab, monkeypatch):
+    chain(lab, 2)
+    stop_at(lab, monkeypatch, Registry, "point", lambda: back(lab))
+    lab.registry.delete_version("small", 1)
+    for _ in range(2):
+        with pytest.raises(CxrError, match="version 1, which was the champion before, was deleted"):
+            back(lab)
+    assert (history(lab).entries[-1].gone, history(lab).champions("champion"), lab.champion()) == (1, (1, 2), 2)
+
+
+def test_nothing_is_called_finished_before_it_is(lab, monkeypatch):
+    run = chain(lab, 1) and lab.run(2, weights_of(1, lab.folder))
+    stop_at(lab, monkeypatch, Registry, "point", lambda: lab.promote(run))
+    heard: list[str] = []
+    asked = Wish("champion", "dora", "x")
+
+    def again() -> object:
+        return cxr.promote.promote.promote(lab.tracking, lab.candidate(run), asked, heard.append)
+
+    stop_at(lab, monkeypatch, Registry, "point", again)
+    assert heard == []
+    again()
+    assert "finished now" in heard[0]
+
+
+def test_new_request_is_not_answered_by_an_unfinished_refusal(lab, monkeypatch):
+    run = lab.run(1, checks=(BAD,))
+    stop_at(lab, monkeypatch, Registry, "describe", lambda: lab.promote(run))
+    assert lab.promote(run, why="second thoughts").entry.why == "second thoughts"
+    assert [(entry.why, entry.done) for entry in history(lab).entries] == [("it is better", True), ("second thoughts", True)]

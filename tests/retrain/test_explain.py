@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr.config_retrain import RetrainConfig
+from cxr.config_retrain import PromoteConfig, RetrainConfig
 from cxr.config_training import TrainConfig
 from cxr.labels.label_set import Label, LabelSet
 from cxr.model.card import read_card
@@ -24,7 +24,7 @@ def explained(older_model):
         path = older_model(PLAIN, OLDER)
         config = RetrainConfig(**({"model": path, "other_patients": True} | keys))
         plan = plan_labels(OLDER, newer, {"Lump": "Mass"} if newer is NEWER else {})
-        return explain_plan(plan, read_card(path), config, TrainConfig(**(train or {})))
+        return explain_plan(plan, read_card(path), config, TrainConfig(**(train or {})), PromoteConfig())
 
     return make
 
@@ -51,7 +51,7 @@ def test_from_scratch_nothing_is_said_to_be_carried(explained):
     ("train", "words"),
     [
         ({"epochs": 4, "freeze_epochs": 4}, "stays as it is (frozen)"),
-        ({"epochs": 4, "freeze_epochs": 1}, "stays as it is for 1 epochs"),
+        ({"epochs": 4, "freeze_epochs": 1}, "stays as it is for 1 epoch of 4"),
         ({}, "learns from the first step"),
     ],
 )

@@ -92,6 +92,18 @@ def test_two_labels_that_the_user_starts_from_one_are_no_longer_the_same_as_it()
     assert found == {"Left": ("split", "Opaque"), "Right": ("split", "Opaque")}
 
 
+def test_a_label_that_the_user_calls_another_one_is_told():
+    plan = plan_labels(labels("A", "B"), labels("A", "C"), {"A": None, "C": None})
+    assert plan.disowned == {"A": "A"}
+    assert not plan.compared
+
+
+@pytest.mark.parametrize("start", ["Oddity", "Other"])
+def test_a_child_of_a_label_that_the_user_names_starts_from_its_start(start):
+    newer = labels("Oddity", Label(name="Small oddity", parent="Oddity"))
+    assert origins(labels("Oddity", "Other"), newer, {"Oddity": start})[0]["Small oddity"] == ("split", start)
+
+
 @pytest.mark.parametrize(
     ("own", "problem"), [({"No": "A"}, "'No' is no label of set"), ({"B": "Aa"}, "'Aa' is no label of the older model")]
 )

@@ -259,7 +259,7 @@ def test_known_patients_of_different_sides_whom_a_new_patient_joins_are_refused_
     manifest = cohort(patients(0, 21))
     texts = manifest.frame[column].tolist()
     texts[ends[0]], texts[ends[1]] = texts[40], texts[41]  # the two images of the new patient
-    with pytest.raises(DataError, match=r"new patients look like patients of more than one side: .*p20$"):
+    with pytest.raises(DataError, match=r"new patients look like patients of more than one side: .*p20;"):
         again(Manifest(manifest.frame.assign(**{column: texts}), manifest.label_names), read_split(file), "draw")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cxr.errors import DataError
 from cxr.split.draw import drawn_split
 from cxr.split.frozen import read_split, write_split
-from cxr.split.older import older_split, refuse_seen
+from cxr.split.older import older_split, refuse_known, refuse_seen
 from cxr.split.people import people_of
 from cxr.split.split import split_of
 
@@ -105,6 +105,12 @@ def test_published_lists_that_cross_the_older_split_are_refused(last_year, this_
         moved[row] = side
         with pytest.raises(DataError, match=problem):
             refuse_seen(split_of(manifest, moved), people, last_year.frame)
+
+
+def test_patients_of_whom_it_was_wrongly_said_that_they_are_others_are_refused(last_year, this_year):
+    refuse_known(this_year([f"other{patient}" for patient in range(9)]), last_year.frame)
+    with pytest.raises(DataError, match=r"other_patients: 1 of these patients.*: p3"):
+        refuse_known(this_year([*(f"other{patient}" for patient in range(9)), "p3"]), last_year.frame)
 
 
 def test_a_test_patient_under_a_second_id_does_not_train(last_year, this_year):
