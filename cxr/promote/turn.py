@@ -23,6 +23,7 @@ STALE = 120.0
 PATIENCE = 20.0
 """Seconds that a command waits for its turn."""
 _PAUSE = 0.25
+_DRAWS = 4
 _TEXT = (
     "This is here only while `cxr promote` decides about {name}: it keeps two people from deciding at once. Nothing here "
     "is a model."
@@ -71,14 +72,21 @@ class Turn:
         return number.tags.get(_TOKEN) == self.token
 
     def draw(self) -> None:
-        """Draw a number; none is drawn where the queue is deleted at this very moment."""
-        self.registry.make_model(self.queue, _TEXT.format(name=self.name))
-        try:
-            tags = {_TOKEN: self.token, _WHO: self.who}
-            self.registry.make_version(self.queue, Source(f"runs:/{self.run_id}", self.run_id), tags)
-        except CxrError:
-            if self.registry.model(self.queue) is not None:
-                raise
+        """Draw a number; again where the queue is deleted at this very moment, by one who has just decided.
+
+        Raises:
+            CxrError: MLflow refuses it `_DRAWS` times.
+        """
+        for left in reversed(range(_DRAWS)):
+            try:
+                self.registry.make_model(self.queue, _TEXT.format(name=self.name))
+                tags = {_TOKEN: self.token, _WHO: self.who}
+                self.registry.make_version(self.queue, Source(f"runs:/{self.run_id}", self.run_id), tags)
+                return
+            except CxrError:
+                if not left:
+                    raise
+                time.sleep(_PAUSE)
 
     def give_back(self) -> None:
         """Let the next one decide."""

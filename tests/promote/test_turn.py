@@ -109,7 +109,7 @@ def test_number_of_a_killed_command_is_deleted_with_a_word_after_a_while(lab, mo
 
 def test_several_that_find_a_killed_command_still_decide_one_at_a_time(lab, monkeypatch):
     leave_number(lab)
-    monkeypatch.setattr(cxr.promote.turn, "STALE", 4.0)
+    monkeypatch.setattr(cxr.promote.turn, "STALE", 8.0)
     inside, start = threading.Semaphore(1), threading.Barrier(3)
 
     def decide(_: int) -> None:
