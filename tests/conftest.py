@@ -59,6 +59,12 @@ def recording_run() -> RecordingRun:
     return RecordingRun()
 
 
+@pytest.fixture(autouse=True)
+def _no_tracking_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test logs to a server that its user, or a test before it, has named in the environment."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 @pytest.fixture
 def one_torch_thread() -> Iterator[None]:
     """torch on one thread and from one seed: small tensors are slower on two."""

@@ -62,11 +62,12 @@ def test_promotion_makes_a_version_of_the_logged_model_and_puts_everything_on_re
     assert lab.registry.model("small" + SUFFIX) is None, "its turn is over"
 
 
-def test_files_of_the_version_are_those_of_the_logged_model(lab, tmp_path):
+def test_files_of_the_version_are_those_of_the_logged_model(lab, tmp_path, monkeypatch):
     import mlflow
 
     lab.promote(lab.run(1))
-    mlflow.set_tracking_uri(lab.tracking.uri)
+    # not mlflow.set_tracking_uri: it would hold for every test to come
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", lab.tracking.uri)
     folder = mlflow.artifacts.download_artifacts("models:/small@champion", dst_path=str(tmp_path / "served"))
     assert (tmp_path / "served" / "artifacts" / "model.safetensors").is_file(), folder
 
