@@ -19,7 +19,7 @@ from cxr.tracking.registry import Registry, Source, Version
 
 SUFFIX = ".being-decided"
 STALE = 120.0
-"""Seconds; a decision takes a few, and no command waits for so long."""
+"""Seconds since a number was drawn; far more than `PATIENCE`, the longest wait, and a decision, which takes a few, together."""
 PATIENCE = 20.0
 """Seconds that a command waits for its turn."""
 _PAUSE = 0.25

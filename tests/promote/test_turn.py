@@ -109,7 +109,8 @@ def test_number_of_a_killed_command_is_deleted_with_a_word_after_a_while(lab, mo
 
 def test_several_that_find_a_killed_command_still_decide_one_at_a_time(lab, monkeypatch):
     leave_number(lab)
-    monkeypatch.setattr(cxr.promote.turn, "STALE", 8.0)
+    monkeypatch.setattr(cxr.promote.turn, "STALE", 6.0)
+    time.sleep(6.2)  # stale when they come: who waits must be far from counting as killed, as 20 s are from 120 s
     inside, start = threading.Semaphore(1), threading.Barrier(3)
 
     def decide(_: int) -> None:
