@@ -23,7 +23,7 @@ STALE = 120.0
 PATIENCE = 20.0
 """Seconds that a command waits for its turn."""
 _PAUSE = 0.25
-_DRAWS = 4
+_TRIES = 4
 _TEXT = (
     "This is here only while `cxr promote` decides about {name}: it keeps two people from deciding at once. Nothing here "
     "is a model."
@@ -72,24 +72,19 @@ class Turn:
         return number.tags.get(_TOKEN) == self.token
 
     def draw(self) -> None:
-        """Draw a number; again where the queue is deleted at this very moment, by one who has just decided.
+        """Draw a number; see `_persistently`."""
+        _persistently(self._draw)
 
-        Raises:
-            CxrError: MLflow refuses it `_DRAWS` times.
-        """
-        for left in reversed(range(_DRAWS)):
-            try:
-                self.registry.make_model(self.queue, _TEXT.format(name=self.name))
-                tags = {_TOKEN: self.token, _WHO: self.who}
-                self.registry.make_version(self.queue, Source(f"runs:/{self.run_id}", self.run_id), tags)
-                return
-            except CxrError:
-                if not left:
-                    raise
-                time.sleep(_PAUSE)
+    def _draw(self) -> None:
+        self.registry.make_model(self.queue, _TEXT.format(name=self.name))
+        tags = {_TOKEN: self.token, _WHO: self.who}
+        self.registry.make_version(self.queue, Source(f"runs:/{self.run_id}", self.run_id), tags)
 
     def give_back(self) -> None:
-        """Let the next one decide."""
+        """Let the next one decide; see `_persistently`."""
+        _persistently(self._give_back)
+
+    def _give_back(self) -> None:
         numbers = self.registry.versions(self.queue)
         if numbers and all(map(self.owns, numbers)):
             self.registry.delete_model(self.queue)
@@ -97,6 +92,22 @@ class Turn:
         # where a server's answer got lost, the request was sent twice, and two numbers were drawn
         for number in filter(self.owns, numbers):
             self.registry.delete_version(self.queue, number.number)
+
+
+def _persistently(step: Callable[[], None]) -> None:
+    """Do a step, again where it fails since another command has just deleted the queue, or drawn a number in it.
+
+    Raises:
+        CxrError: it failed `_TRIES` times.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            step()
+            return
+        except CxrError:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
 
 
 @contextmanager

@@ -82,6 +82,21 @@ def test_number_that_went_with_its_queue_is_drawn_anew(lab, monkeypatch):
     assert len(lost) == 3
 
 
+def test_number_is_given_back_although_the_queue_cannot_be_deleted_while_somebody_draws_in_it(lab, monkeypatch):
+    original, waiting = Registry.delete_model, Turn(lab.registry, "small", "bert", RUN)
+
+    def disturbed(self: Registry, name: str) -> None:
+        monkeypatch.setattr(Registry, "delete_model", original)
+        waiting.draw()
+        raise CxrError("FOREIGN KEY constraint failed")
+
+    monkeypatch.setattr(Registry, "delete_model", disturbed)
+    with turn(lab.registry, "small", RUN, "anna", said):
+        pass
+    assert numbers(lab) == [2]
+    waiting.check()
+
+
 def test_two_models_are_decided_about_at_the_same_time(lab):
     with turn(lab.registry, "small", RUN, "anna", said), turn(lab.registry, "other", RUN, "bert", said) as mine:
         mine.check()
