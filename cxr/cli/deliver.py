@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from cxr.cli.group import cli
 from cxr.cli.terminal import Terminal, console
-from cxr.errors import ConfigError
+from cxr.extra import require
 
 if TYPE_CHECKING:
     from cxr.deliver.deliver import Delivery
@@ -45,7 +44,7 @@ def deliver(
 
     Ends with exit code 0 if every study has its report, 1 if one has not or a file cannot be read, 2 if something is wrong.
     """
-    _check_extra()
+    require("dicom", "highdicom", "pynetdicom")
     from cxr.deliver.deliver import Deliverer
     from cxr.deliver.inputs import destination, sources
     from cxr.deliver.study import find_studies
@@ -66,12 +65,6 @@ def deliver(
     finally:  # what was delivered is there, whatever happened then
         _print(given, done)
     return _INCOMPLETE if given.broken or any(delivery.problem for delivery in done) else 0
-
-
-def _check_extra() -> None:
-    missing = [name for name in ("highdicom", "pynetdicom") if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"{missing[0]} is not installed; what cxr deliver needs comes with: pip install 'cxr[dicom]'")
 
 
 def _print(given: Given, done: list[Delivery]) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr.errors import DataError
-from cxr.export.extra import require
 from cxr.export.record import KEY
+from cxr.extra import require
 from cxr.model.card import KEY as CARD_KEY
 
 Images = npt.NDArray[np.uint8]
@@ -49,7 +49,7 @@ def open_engine(path: Path, threads: int | None = None) -> Engine:
 
 class _OnnxEngine:
     def __init__(self, path: Path, threads: int | None) -> None:
-        require("onnxruntime")
+        require("export", "onnxruntime")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

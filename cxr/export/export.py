@@ -12,10 +12,10 @@ from typing import Literal, Protocol
 from cxr.errors import CxrError
 from cxr.export.check import DEFAULTS, compare, refuse
 from cxr.export.engine import open_engine
-from cxr.export.extra import require
 from cxr.export.images import Pictures, phantoms, test_images
 from cxr.export.network import Chosen, choose
 from cxr.export.record import ExportRecord, Precision, Tolerance, as_metadata
+from cxr.extra import require
 from cxr.model.card import ModelCard, weights_digest
 from cxr.stage import Progress
 
@@ -93,7 +93,7 @@ def export(model: Path, out: Path, wish: Wish, progress: Progress) -> Exported:
         CxrError: a package is missing, the network cannot be exported, or the file is too far from its model.
         DataError: see `cxr.export.network.choose` and `cxr.export.images.test_images`.
     """
-    require(*_PACKAGES[wish.format])
+    require("export", *_PACKAGES[wish.format])
     if not out.parent.is_dir():
         raise CxrError(f"--out: the folder {out.parent} does not exist")
     chosen = choose(model, wish.heads)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import cxr
-import cxr.export.extra
+import cxr.extra
 from cxr.errors import CxrError, DataError
 from cxr.export.export import Wish, export
 from cxr.export.exported import ExportedModel
@@ -168,7 +168,7 @@ def test_a_precision_is_offered_by_the_format_that_has_it() -> None:
 
 
 def test_missing_packages_are_named_with_the_way_out(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cxr.export.extra.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else name)
+    monkeypatch.setattr(cxr.extra.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else name)
     with pytest.raises(CxrError, match=r"onnxscript not installed; run: pip install 'cxr\[export\]'"):
         export(model, tmp_path / "out", Wish(), quiet)
 
