@@ -6,6 +6,7 @@ The picture names the finding and the model, never the patient.
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -30,9 +31,24 @@ _LINE, _SIZE = 30, 20  # height of a line of the caption and of its letters, in 
 Picture = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """A map, and what it is the map of.
+
+    Args:
+        image: SOPInstanceUID of the image.
+        label: whose branch looked there.
+        item: the object itself.
+    """
+
+    image: str
+    label: str
+    item: SCImage
+
+
 def build_capture(
     image: ScoredImage, finding: Finding, overlay: Picture, model: ReportedModel, number: int, basis: str
-) -> SCImage:
+) -> Capture:
     """A map as an object of the study, in the model's own series of maps.
 
     Args:
@@ -67,7 +83,7 @@ def build_capture(
         capture["PatientOrientation"].value = ""  # must be there (type 2C), and nothing is known
     _describe(capture, finding, model)
     capture.SourceImageSequence = [_source(reference)]
-    return capture
+    return Capture(image.uid, finding.label, capture)
 
 
 def _describe(capture: SCImage, finding: Finding, model: ReportedModel) -> None:

@@ -27,6 +27,7 @@ RADIOGRAPHY = Code("43468-8", "LN", "XR unspecified body region")
 COMMENT = Code("121106", "DCM", "Comment")
 SOURCE = Code("121112", "DCM", "Source of Measurement")
 NO_UNIT = Code("1", "UCUM", "no units")
+VISUAL_EXPLANATION = Code("130401", "DCM", "Visual explanation")
 NEURAL_NETWORK = Code("123110", "DCM", "Artificial Intelligence")
 _LONGEST_MEANING = 64  # characters of a Code Meaning (PS3.5, VR LO)
 

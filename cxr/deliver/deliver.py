@@ -10,16 +10,17 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from pydicom.dataset import Dataset
+from highdicom.sr import ComprehensiveSR
 
-from cxr.deliver.capture import build_capture
+from cxr.deliver.capture import Capture, build_capture
 from cxr.deliver.maps import MapPictures
 from cxr.deliver.model import ReportedModel, read_model
-from cxr.deliver.receipt import Destination
+from cxr.deliver.receipt import Destination, Receipt
 from cxr.deliver.report import build_report
 from cxr.deliver.result import FileScore, Finding, StudyResult, Undeliverable, result_of
 from cxr.deliver.study import StudyFile
 from cxr.errors import ConfigError
+from cxr.evaluate.wording import count_text
 from cxr.ingest.outcome import Refused
 from cxr.labels.concepts import read_concepts
 from cxr.predict.files import FileScorer
@@ -32,14 +33,16 @@ class Delivery:
     """What became of a study.
 
     Args:
-        report: SOPInstanceUID of its report; empty where there is none.
+        study: its StudyInstanceUID; confidential.
+        report: SOPInstanceUID of its report; empty where the destination has none.
         scored, left_out: images of the study.
         yes: labels that an image reaches the operating point of.
-        maps: pictures that go with the report.
+        maps: pictures at the destination, which the report refers to.
         problem: why the destination does not have all of it; empty where it has.
         radiographs: whether the study has any, so that a report was due.
     """
 
+    study: str
     report: str = ""
     scored: int = 0
     left_out: int = 0
@@ -59,13 +62,13 @@ class Deliverer:
 
     Raises:
         DataError: see `cxr.predict.files.FileScorer`.
-        ConfigError: the model has no such label.
+        ConfigError: the model has no such label, or is an exported file.
     """
 
     def __init__(self, path: Path, device: torch.device, maps: Sequence[str] = ()) -> None:
         self._path, self._device = path, device
-        self._scorer = FileScorer(path, device)
         self._model: ReportedModel = read_model(path)
+        self._scorer = FileScorer(path, device)
         self._vocabulary = read_concepts()
         unknown = [name for name in maps if name not in (POSITIVE, *self._model.labels.names)]
         if unknown:
@@ -89,7 +92,8 @@ class Deliverer:
             scores = self._score([file for study in bundle for file in study])
             basis = _digest(*self._model.identity, *sorted(score.file.digest for score in scores if score.counts))
             for study in bundle:
-                yield self._deliver([score for score in scores if score.file.study == study[0].study], basis, destination)
+                own = [score for score in scores if score.file.study == study[0].study]
+                yield self._deliver(study[0].study, own, basis, destination)
 
     def _bundles(self, studies: Sequence[tuple[StudyFile, ...]]) -> list[list[tuple[StudyFile, ...]]]:
         """Studies whose files have to be scored together."""
@@ -104,22 +108,29 @@ class Deliverer:
         rows = [row for _, row in self._scorer.score(contents).iterrows()]
         return [FileScore(*each) for each in zip(files, contents, rows, strict=True)]
 
-    def _deliver(self, scores: Sequence[FileScore], basis: str, destination: Destination) -> Delivery:
+    def _deliver(self, study: str, scores: Sequence[FileScore], basis: str, destination: Destination) -> Delivery:
         if not any(score.counts for score in scores):
-            return Delivery(radiographs=False)
+            return Delivery(study, radiographs=False)
         try:
             result = result_of(scores, self._model.labels.names)
-            report = build_report(result, self._model, self._vocabulary, basis)
-            maps = self._captures(result, {score.file.digest: score.content for score in scores}, basis)
+            captures = self._captures(result, {score.file.digest: score.content for score in scores}, basis)
+            report = self._report(result, basis, captures)  # before anything is sent: no maps without a report
         except Undeliverable as reason:
-            return Delivery(left_out=sum(score.counts for score in scores), problem=str(reason))
-        problems = [receipt.problem for receipt in destination.send([report, *maps]) if receipt.problem]
-        problem = f"{len(problems)} of {1 + len(maps)} objects: {problems[0]}" if problems else ""
+            return Delivery(study, left_out=sum(score.counts for score in scores), problem=str(reason))
+        receipts = destination.send([each.item for each in captures]) if captures else ()
+        stored = [each for each, receipt in zip(captures, receipts, strict=True) if not receipt.problem]
+        if len(stored) < len(captures):  # a report refers to nothing that is not there
+            report = self._report(result, basis, stored)
+        (last,) = destination.send([report])
+        uid = "" if last.problem else str(report.SOPInstanceUID)
         images, left = len(result.images), len(result.left_out)
-        return Delivery(str(report.SOPInstanceUID), images, left, _yes(result), len(maps), problem)
+        return Delivery(study, uid, images, left, _yes(result), len(stored), _problem((*receipts, last)))
 
-    def _captures(self, result: StudyResult, contents: Mapping[str, bytes | Refused], basis: str) -> list[Dataset]:
-        captures: list[Dataset] = []
+    def _report(self, result: StudyResult, basis: str, captures: Sequence[Capture]) -> ComprehensiveSR:
+        return build_report(result, self._model, self._vocabulary, basis, captures)
+
+    def _captures(self, result: StudyResult, contents: Mapping[str, bytes | Refused], basis: str) -> list[Capture]:
+        captures: list[Capture] = []
         for place, image in enumerate(result.images):
             wanted = [number for number, finding in enumerate(image.findings) if self._wants(finding)]
             overlays = self._pictures.of(contents[image.file.digest], wanted) if wanted else []
@@ -134,6 +145,14 @@ class Deliverer:
     @cached_property
     def _pictures(self) -> MapPictures:
         return MapPictures(self._path, self._device)
+
+
+def _problem(receipts: Sequence[Receipt]) -> str:
+    """What the destination does not have: of the maps, and of the report, which is sent last."""
+    *maps, last = receipts
+    refused = [receipt.problem for receipt in maps if receipt.problem]
+    told = [f"{len(refused)} of {count_text(len(maps), 'map')} refused, and not in the report: {refused[0]}"] if refused else []
+    return "; ".join([*told, *([f"the report is refused: {last.problem}"] if last.problem else [])])
 
 
 def _yes(result: StudyResult) -> tuple[str, ...]:

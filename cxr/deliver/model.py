@@ -8,9 +8,11 @@ from pathlib import Path
 from cxr import __version__
 from cxr.calibrate.calibration import Calibration, PointOrReason
 from cxr.calibrate.wording import headline
+from cxr.errors import ConfigError
 from cxr.labels.label_set import LabelSet
 from cxr.model.card import read_card, weights_digest
 from cxr.predict.files import calibration_of
+from cxr.predict.networks import EXPORTED
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ def read_model(path: Path) -> ReportedModel:
 
     Raises:
         DataError: no model file, or none with a calibration.
+        ConfigError: an exported file.
     """
+    if path.suffix in EXPORTED:
+        raise ConfigError(f"{path.name}: an exported file; a report names the model by its own weights: give the model file")
     card = read_card(path)
     return ReportedModel(card.model.backbone, card.run_id, weights_digest(path), card.labels, calibration_of(card, path))

@@ -3,7 +3,8 @@
 TID 1500 is what viewers and the IHE profile AI Results read; the CAD templates (TID 4100) want marks with outlines, which a
 classifier does not give. Each label of an image is a measurement group (TID 1501): the finding, its probability, the threshold
 and the decision there, the algorithm (TID 4019), and the images it is of. A yes answers "is the probability at or above the
-threshold", not "is the finding present": that is for a physician to say.
+threshold", not "is the finding present": that is for a physician to say. The maps of a label stand in its groups as "Visual
+explanation", as in the groups of regions (TID 1410 and 1411).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from pydicom.sr.coding import Code
 
 from cxr.calibrate.thresholds import OperatingPoint
 from cxr.deliver import codes
+from cxr.deliver.capture import Capture
 from cxr.deliver.identity import made_by, reference_to, take_over
 from cxr.deliver.model import ReportedModel
 from cxr.deliver.result import Finding, LeftOut, ScoredImage, StudyResult, Undeliverable
@@ -47,14 +49,17 @@ _CONTAINS, _INFERRED = RelationshipTypeValues.CONTAINS, RelationshipTypeValues.I
 _SERIES_NUMBER = 9101
 
 
-def build_report(result: StudyResult, model: ReportedModel, vocabulary: Vocabulary, basis: str) -> ComprehensiveSR:
+def build_report(
+    result: StudyResult, model: ReportedModel, vocabulary: Vocabulary, basis: str, captures: Sequence[Capture] = ()
+) -> ComprehensiveSR:
     """The report of a study.
 
     Args:
         result: what was found.
         model: what found it.
         vocabulary: of shared concepts, for the codes of labels.
-        basis: tells everything that the numbers follow from; with the same one the report has the same UIDs.
+        basis: tells everything that the numbers follow from; with the same one and the same maps the report has the same UIDs.
+        captures: the maps of the study that it refers to.
 
     Returns:
         A report of the study in its own series: unverified, preliminary, complete unless something was wrong with an image.
@@ -63,13 +68,14 @@ def build_report(result: StudyResult, model: ReportedModel, vocabulary: Vocabula
         Undeliverable: an image cannot be referred to, or the patient's name cannot be read.
     """
     evidence = _evidence(result)
+    maps = [reference_to(capture.item) for capture in captures]
     with warnings.catch_warnings(action="ignore"):  # of odd values, which they quote, and which stay as they are
         report = ComprehensiveSR(
-            evidence=list(evidence.values()),
-            content=_content(result, model, vocabulary, frozenset(evidence))[0],
+            evidence=[*evidence.values(), *maps],
+            content=_content(result, model, vocabulary, frozenset(evidence), captures)[0],
             series_instance_uid=derived_uid("report series", result.study, *model.identity),
             series_number=_SERIES_NUMBER,
-            sop_instance_uid=derived_uid("report", result.study, basis),
+            sop_instance_uid=derived_uid("report", result.study, basis, *(str(each.SOPInstanceUID) for each in maps)),
             instance_number=1,
             device_serial_number=model.weights[:12],
             series_description=series_text("findings", model),
@@ -95,11 +101,13 @@ def _evidence(result: StudyResult) -> dict[str, Dataset]:
     return references
 
 
-def _content(result: StudyResult, model: ReportedModel, vocabulary: Vocabulary, known: frozenset[str]) -> MeasurementReport:
+def _content(
+    result: StudyResult, model: ReportedModel, vocabulary: Vocabulary, known: frozenset[str], captures: Sequence[Capture]
+) -> MeasurementReport:
     content = MeasurementReport(
         observation_context=_observer(model),
         procedure_reported=codes.RADIOGRAPHY,
-        imaging_measurements=_groups(result, model, vocabulary),
+        imaging_measurements=_groups(result, model, vocabulary, captures),
     )
     items: ContentSequence = content[0].ContentSequence
     items.extend(_comment(text) for text in comments(result, model))
@@ -118,14 +126,19 @@ def _observer(model: ReportedModel) -> ObservationContext:
     return ObservationContext(observer_device_context=ObserverContext(_DEVICE, device))
 
 
-def _groups(result: StudyResult, model: ReportedModel, vocabulary: Vocabulary) -> list[MeasurementsAndQualitativeEvaluations]:
+def _groups(
+    result: StudyResult, model: ReportedModel, vocabulary: Vocabulary, captures: Sequence[Capture]
+) -> list[MeasurementsAndQualitativeEvaluations]:
     """A group per label: of each image, or of all together where they share their probabilities."""
     together = model.calibration.unit != "image"
     units = [result.images] if together else [(image,) for image in result.images]
     groups = []
     for number, images in enumerate(units, start=1):
         where = f", image {number} of {len(units)}" if len(units) > 1 else ""
-        groups += [_group(finding, where, images, model, vocabulary) for finding in images[0].findings]
+        for finding in images[0].findings:
+            group = _group(finding, where, images, model, vocabulary)
+            group[0].ContentSequence.extend(_maps(finding, images, captures))
+            groups.append(group)
     return groups
 
 
@@ -146,6 +159,16 @@ def _group(
     )
     group[0].ContentSequence.append(_comment(point_text(finding.label, model)))
     return group
+
+
+def _maps(finding: Finding, images: Sequence[ScoredImage], captures: Sequence[Capture]) -> list[ContentItem]:
+    """Where the label's branch looked on these images."""
+    uids = {image.uid for image in images}
+    items = [each.item for each in captures if each.label == finding.label and each.image in uids]
+    return [
+        ImageContentItem(codes.VISUAL_EXPLANATION, item.SOPClassUID, item.SOPInstanceUID, relationship_type=_CONTAINS)
+        for item in items
+    ]
 
 
 def _numbers(finding: Finding, model: ReportedModel) -> list[Measurement]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 from pydicom.dataset import Dataset
+from urllib3.exceptions import HTTPError as CutShort  # what reading the rest of an answer raises
 
 from cxr.deliver.encode import encode
 from cxr.deliver.receipt import Receipt, failure_text
@@ -101,7 +102,7 @@ class StowDestination:
                 allow_redirects=False,  # patients' data go to no other server than the one that was named
             ) as response:
                 return self._read(response)
-        except (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        except (requests.Timeout, requests.ConnectionError, CutShort) as error:
             raise self._broken(error) from None
         except requests.RequestException as error:
             raise DataError(f"the PACS at {self.url} cannot be asked ({type(error).__name__})") from None
@@ -157,7 +158,7 @@ def _outcomes(answer: dict[str, Any]) -> dict[str, str]:
 
 def _reason(item: dict[str, Any]) -> str:
     reason = _first(item, _REASON)
-    return f"not stored: {failure_text(int(reason))}" if reason.isdecimal() else "not stored, without a reason"
+    return failure_text(int(reason)) if reason.isdecimal() else "no reason is given"
 
 
 def _items(answer: dict[str, Any], tag: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from cxr.ingest.outcome import CODES, Refused
 from cxr.ingest.read import attributes, part10
 from cxr.ingest.read.dicom import MALFORMED
 from cxr.ingest.source.entry import Files
+from cxr.ingest.source.folder import FolderFiles
 from cxr.stage import Progress
 
 
@@ -45,14 +47,21 @@ class StudyFile:
 
 @dataclass(frozen=True)
 class Stray:
-    """A file that belongs to no study: it cannot be read so far, or is no object of a patient.
+    """A file that is brought to no study: it cannot be read so far, or it is no radiograph.
 
     Args:
         code, detail: as in `cxr.ingest.outcome.Refused`.
+        place: its path, or what it is called by the service that gave it; confidential.
     """
 
     code: str
     detail: str
+    place: str
+
+    @property
+    def faulty(self) -> bool:
+        """Whether something is wrong with it; else it is merely out of scope, as what a service says to be a CT."""
+        return CODES[self.code][0] != "skipped"
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class Given:
     @property
     def broken(self) -> bool:
         """Whether something is wrong with any file; what is merely out of scope does not count."""
-        return any(CODES[stray.code][0] != "skipped" for stray in self.strays)
+        return any(stray.faulty for stray in self.strays)
 
 
 def find_studies(sources: Sequence[Files], progress: Progress) -> Given:
@@ -106,7 +115,11 @@ def _each(sources: Sequence[Files]) -> Iterator[StudyFile | Stray]:
                     raise Refused(entry.code, entry.detail)
                 yield _look(files, entry.name)
             except Refused as refused:
-                yield Stray(refused.code, refused.detail)
+                yield Stray(refused.code, refused.detail, _place(files, entry.name))
+
+
+def _place(files: Files, name: str) -> str:
+    return os.path.join(files.root, name) if isinstance(files, FolderFiles) else name
 
 
 def _look(files: Files, name: str) -> StudyFile:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from cxr.deliver.deliver import Deliverer, Delivery
 from cxr.deliver.receipt import Receipt
 from cxr.deliver.study import find_studies
+from cxr.errors import DataError
 from cxr.ingest.source.folder import files_of
 from tests.serve.models import chest, write_model
 
@@ -30,14 +31,17 @@ def model_file(tmp_path: Path) -> Path:
 
 
 class Kept:
-    """A destination that keeps what it is sent."""
+    """A destination that keeps what it is sent, but for the kinds that it refuses; it stops at a kind that it fails at."""
 
-    def __init__(self) -> None:
+    def __init__(self, refuses: str = "", fails: str = "") -> None:
         self.objects: list[Dataset] = []
+        self.refuses, self.fails = refuses, fails
 
     def send(self, objects: Sequence[Dataset]) -> tuple[Receipt, ...]:
-        self.objects += objects
-        return tuple(Receipt(str(each.SOPInstanceUID)) for each in objects)
+        if any(each.Modality == self.fails for each in objects):
+            raise DataError("it is gone")
+        self.objects += [each for each in objects if each.Modality != self.refuses]
+        return tuple(Receipt(str(each.SOPInstanceUID), "no" * (each.Modality == self.refuses)) for each in objects)
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,12 @@ def _nothing(done: int, total: int, text: str = "") -> None:
 def deliver(tmp_path: Path, model_file: Path) -> Callable[..., Delivered]:
     """Delivers the files given, as bytes, from a new folder."""
 
-    def run(files: Sequence[bytes], *, maps: Sequence[str] = (), model: Path = model_file) -> Delivered:
+    def run(files: Sequence[bytes], *, maps: Sequence[str] = (), model: Path = model_file, refuses: str = "") -> Delivered:
         folder = tmp_path / f"in{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
         for number, file in enumerate(files):
             (folder / f"{number}.dcm").write_bytes(file)
-        kept = Kept()
+        kept = Kept(refuses)
         given = find_studies([files_of(folder)], _nothing)
         return Delivered(list(Deliverer(model, torch.device("cpu"), maps).deliver(given.studies, kept)), kept.objects)
 

@@ -34,6 +34,18 @@ def groups(report: Dataset) -> Iterator[dict[str, list[object]]]:
         yield told
 
 
+def explanations(report: Dataset) -> dict[str, list[object]]:
+    """The maps that the groups refer to, by finding."""
+    return {str(group["Finding"][0]): group["Visual explanation"] for group in groups(report) if "Visual explanation" in group}
+
+
+def evidence(report: Dataset) -> set[str]:
+    """Instance UIDs of all that the report says it goes by."""
+    studies = report.CurrentRequestedProcedureEvidenceSequence
+    series = [each for study in studies for each in study.ReferencedSeriesSequence]
+    return {str(item.ReferencedSOPInstanceUID) for each in series for item in each.ReferencedSOPSequence}
+
+
 def comments(report: Dataset) -> str:
     """All sentences at the top."""
     return "\n".join(str(value(item)) for item in items(report, "Comment"))

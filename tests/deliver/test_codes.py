@@ -12,7 +12,7 @@ from cxr.labels.label_set import Label
 PUBLIC = [*codes.SNOMED.values(), codes.YES, codes.NO, codes.NOT_DECIDED, codes.COMMENT, codes.SOURCE, codes.RADIOGRAPHY]
 
 
-@pytest.mark.parametrize("code", [*PUBLIC, codes.NO_UNIT, codes.NEURAL_NETWORK], ids=str)
+@pytest.mark.parametrize("code", [*PUBLIC, codes.NO_UNIT, codes.NEURAL_NETWORK, codes.VISUAL_EXPLANATION], ids=str)
 def test_every_public_code_means_in_dicom_what_it_is_used_for(code):
     known = {(value, told[0]) for entry in concepts[code.scheme_designator].values() for value, told in entry.items()}
     assert (code.value, code.meaning) in known

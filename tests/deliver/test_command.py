@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 from click.testing import CliRunner, Result
 
@@ -43,12 +45,48 @@ def test_the_terminal_names_no_patient(studies, model_file, tmp_path):
     assert str(studies) not in shown
 
 
+def test_a_pipelines_folder_is_its_model_and_an_exported_file_is_refused(studies, model_file, tmp_path):
+    (tmp_path / "chest" / "calibrate").mkdir(parents=True)
+    model_file.rename(tmp_path / "chest" / "calibrate" / "model.safetensors")
+    done = run(studies, "--model", tmp_path / "chest", "--out", tmp_path / "out")
+    assert (done.exception, done.return_value) == (None, 0)
+    (tmp_path / "chest.onnx").write_bytes(b"x")
+    refused = run(studies, "--model", tmp_path / "chest.onnx", "--out", tmp_path / "out2")
+    assert isinstance(refused.exception, ConfigError)
+    assert "an exported file" in str(refused.exception)
+    assert not (tmp_path / "out2").exists()
+
+
+def test_the_record_has_what_the_terminal_must_not_show(studies, model_file, tmp_path):
+    (studies / "c.dcm").write_bytes(b"a letter")
+    record = tmp_path / "record.csv"
+    done = run(studies, "--model", model_file, "--out", tmp_path / "out", "--record", record)
+    assert done.return_value == 1
+    uids = {str(pydicom.dcmread(BytesIO(chest(number))).StudyInstanceUID) for number in range(2)}
+    written = record.read_text()
+    assert all(uid in written and uid not in done.output for uid in uids)
+    assert "c.dcm" in written
+    assert "c.dcm" not in done.output
+    assert "record.csv" in done.output
+    hinted = run(studies, "--model", model_file, "--out", tmp_path / "out")
+    assert "--record FILE.csv" in hinted.output
+
+
+def test_a_delivery_that_is_cut_short_leaves_the_record_of_what_was_delivered(studies, model_file, tmp_path):
+    (tmp_path / "out").write_text("no folder")
+    record = tmp_path / "record.csv"
+    done = run(studies, "--model", model_file, "--out", tmp_path / "out", "--record", record)
+    assert isinstance(done.exception, DataError)
+    assert record.read_text().count("not come to") == 2
+    assert "2 studies were not come to" in done.output
+
+
 @pytest.mark.parametrize("content", [b"a letter", b"", chest(2, ViewPosition="LL")])
 def test_what_cannot_be_reported_is_told_and_the_code_is_1(studies, model_file, tmp_path, content):
     (studies / "c.dcm").write_bytes(content)
     done = run(studies, "--model", model_file, "--out", tmp_path / "out")
     assert done.return_value == 1
-    assert "lateral" in done.output or "belong to no study" in done.output
+    assert "lateral" in done.output or "1 file of no study: " in done.output
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
@@ -65,6 +103,7 @@ def test_a_study_of_another_modality_is_no_failure(studies, model_file, tmp_path
         ((), "give one of --out FOLDER and --to ADDRESS"),
         (("--out", "o", "--to", "http://h/"), "give one of --out"),
         (("--to", "ftp://h/"), "--to: as in https"),
+        (("--out", "o", "--record", "r.txt"), "--record: r.txt: must end in .csv"),
         (("--out", "o", "--query", "PatientID=1"), "--query: it is for the address of a DICOMweb service"),
     ],
 )

@@ -19,4 +19,14 @@ def test_results_come_back_into_the_studies_once_and_can_be_read(tmp_path, monke
     found = ingest.play(way, tmp_path)
     dumped = 4 if shutil.which("dsrdump") else None
     # four studies as before, for the results belong to them; a report each, though they were sent twice
-    assert found == {"codes": [0, 0, 0], "studies": 4, "reports": 4, "as_made": True, "dumped": dumped}
+    assert found == {
+        "codes": [0, 0, 0],
+        "studies": 4,
+        "reports": 4,
+        "refers_to_all_maps": True,
+        "refers_to_what_is_there": True,
+        "queried": True if shutil.which("findscu") else None,
+        "faults": [] if shutil.which("dciodvfy") else None,
+        "as_made": True,
+        "dumped": dumped,
+    }

@@ -16,7 +16,7 @@ from cxr.calibrate.wording import headline
 from cxr.deliver.encode import encode
 from cxr.model.card import read_card, weights_digest
 from cxr.predict.files import FileScorer
-from tests.deliver.content import comments, groups, items, value
+from tests.deliver.content import comments, explanations, groups, items, value
 from tests.serve.models import NAMES, chest, write_model
 
 PROBABILITY, THRESHOLD = "Calibrated probability", "Threshold of the operating point"
@@ -118,17 +118,35 @@ def test_highdicom_reads_back_what_was_written(report):
     assert [group.finding_type.meaning for group in again.content.get_image_measurement_groups()] == list(NAMES)
 
 
-def test_dcmtk_reads_the_report_without_a_complaint(report, tmp_path):
+def test_images_that_share_their_numbers_have_their_maps_in_the_same_group(deliver, tmp_path):
+    own = {"StudyInstanceUID": "1.2.3", "PatientID": "A"}
+    model = write_model(tmp_path / "s.safetensors", unit="study")
+    found = deliver([chest(0, **own), chest(1, **own)], maps=NAMES[:1], model=model)
+    shown = explanations(found.reports[0])
+    assert {name: sorted(maps) for name, maps in shown.items()} == {
+        NAMES[0]: sorted(each.SOPInstanceUID for each in found.objects if each.Modality == "OT")
+    }
+    apart = deliver([chest(0, **own), chest(1, **own)], maps=NAMES[:1])
+    sources = {each.SOPInstanceUID: each.SourceImageSequence[0].ReferencedSOPInstanceUID for each in apart.objects[:2]}
+    groups_with = [group for group in groups(apart.reports[0]) if "Visual explanation" in group]
+    assert [sources[uid] for group in groups_with for uid in group["Visual explanation"]] == [
+        uid for group in groups_with for uid in group[SOURCE]
+    ]
+    assert len(groups_with) == 2
+
+
+def test_dcmtk_reads_the_report_without_a_complaint(deliver, tmp_path):
     dsrdump = shutil.which("dsrdump")
     if dsrdump is None:
         pytest.skip("dsrdump is not installed: apt-get install --no-install-recommends dcmtk")
     path = tmp_path / "report.dcm"
-    path.write_bytes(encode(report(chest(0))))
+    path.write_bytes(encode(deliver([chest(0)], maps=NAMES).reports[0]))
     done = subprocess.run([dsrdump, "+Pc", "+Pl", str(path)], capture_output=True, text=True, check=True)
     complaints = [line for line in done.stderr.splitlines() if "VR checker does not support this Specific" not in line]
     assert complaints == []  # the one left out is of every Unicode file
     assert "Comprehensive SR Document" in done.stdout
     assert '(probability,99CXR,"Calibrated probability")' in done.stdout.replace("EV ", "")
+    assert done.stdout.count('"Visual explanation"') == 3
 
 
 def test_the_validator_of_dicom3tools_finds_no_error(deliver, tmp_path: Path):

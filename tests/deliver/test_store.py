@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -26,6 +28,7 @@ class Pacs:
         self.statuses: list[int] = []
         self.stored: list[Dataset] = []
         self.asked = 0
+        self.silence_s = 0.0
         self.entity = AE("PACS")
         self.entity.require_calling_aet = ["CXR"]
         self.classes(uid.ComprehensiveSRStorage, uid.SecondaryCaptureImageStorage)
@@ -46,6 +49,7 @@ class Pacs:
 
     def _store(self, event: Any) -> int:
         self.asked += 1
+        time.sleep(self.silence_s)
         status = self.statuses.pop(0) if self.statuses else 0
         if status == -1:
             event.assoc.abort()
@@ -92,13 +96,7 @@ def test_a_failure_is_a_problem_and_a_warning_is_stored(pacs, objects):
 
 def test_what_is_out_of_resources_or_cut_is_sent_again_and_what_was_stored_is_not(pacs, objects):
     pacs.statuses = [0, 0xA700, -1]
-    assert not any(
-        receipt.problem
-        for receipt in StoreDestination.at(
-            pacs.address,
-            "CXR",
-        ).send(objects)
-    )
+    assert not any(receipt.problem for receipt in StoreDestination.at(pacs.address, "CXR").send(objects))
     assert sorted(stored.SOPInstanceUID for stored in pacs.stored) == sorted(each.SOPInstanceUID for each in objects)
     assert pacs.asked == len(objects) + 2
 
@@ -106,13 +104,39 @@ def test_what_is_out_of_resources_or_cut_is_sent_again_and_what_was_stored_is_no
 def test_a_kind_that_the_service_does_not_take_is_a_problem_of_that_object_alone(pacs, objects):
     pacs.classes(uid.SecondaryCaptureImageStorage)
     problems = [receipt.problem for receipt in StoreDestination.at(pacs.address, "CXR").send(objects)]
-    assert problems[0] == "it does not take objects of this kind (status 0x0122)"
-    assert not any(problems[1:])
+    assert problems[-1] == "it does not take objects of this kind (status 0x0122)"
+    assert not any(problems[:-1])
 
 
 def test_a_sender_that_is_not_known_is_told_which_titles_count(pacs, objects):
     with pytest.raises(DataError, match=r"rejects this sender; it must know the titles PACS .* and STRANGER"):
         StoreDestination.at(pacs.address, "STRANGER").send(objects)
+
+
+def test_a_service_under_another_title_is_told_which_titles_count(pacs, objects):
+    pacs.entity.require_called_aet = True
+    address = pacs.address.replace("PACS@", "ARCHIVE@")
+    with pytest.raises(DataError, match=r"rejects this sender; it must know the titles ARCHIVE .* and CXR"):
+        StoreDestination.at(address, "CXR").send(objects)
+    assert pacs.stored == []
+
+
+def test_a_service_that_stops_half_way_is_told_and_is_sent_the_rest_the_next_time(pacs, objects):
+    pacs.statuses = [0, *[-1] * 9]
+    with pytest.raises(DataError, match=r"takes nothing since 1 s .*; what it acknowledged is there"):
+        replace(StoreDestination.at(pacs.address, "CXR"), patience_s=1).send(objects)
+    assert [stored.SOPInstanceUID for stored in pacs.stored] == [objects[0].SOPInstanceUID]
+    pacs.statuses = []
+    assert not any(receipt.problem for receipt in StoreDestination.at(pacs.address, "CXR").send(objects))
+    assert {stored.SOPInstanceUID for stored in pacs.stored} == {each.SOPInstanceUID for each in objects}
+
+
+def test_a_service_that_falls_silent_is_given_up_in_time(pacs, objects):
+    pacs.silence_s = 3
+    begun = time.monotonic()
+    with pytest.raises(DataError, match="takes nothing since 0 s"):
+        replace(StoreDestination.at(pacs.address, "CXR"), timeout_s=0.5, patience_s=0).send(objects)
+    assert time.monotonic() - begun < 3
 
 
 def test_patience_with_a_service_that_is_not_there_ends(objects):
