@@ -4,7 +4,9 @@
 
 One uncompressed phantom of 2500 x 2048 pixels, 16 bits; ViT-S/16 with random weights and 14 labels. In a warm process the
 whole, its reading and the bare forward pass of the network take turns in one run; medians, and the median of the ratios of
-each turn. --command times `cxr predict` itself as well, as a process from its start to its end.
+each turn. Then the same work once more by its steps, each without those that it calls. --command times `cxr predict` itself as
+well, as a process, with the model file and with an ONNX export of it: how long Python, the imports, opening the model and the
+answer take, and the command as a whole.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,9 +31,10 @@ from cxr.calibrate.calibration import Calibration, LabelCalibration
 from cxr.calibrate.scaling import Platt
 from cxr.calibrate.thresholds import Confusion, OperatingPoint
 from cxr.config_evaluate import CalibrateConfig, OperatingRule
-from cxr.config_model import ModelConfig
+from cxr.config_model import ModelConfig, StackedConfig
 from cxr.config_sources import PhantomSource
-from cxr.ingest.read import canonical, normalise
+from cxr.export.export import Wish, export
+from cxr.ingest.read import canonical, dicom, normalise, part10, quality
 from cxr.labels.label_set import Label, LabelSet
 from cxr.model.build import build_classifier
 from cxr.model.card import ModelCard, Preprocessing
@@ -38,15 +43,51 @@ from cxr.phantom.dicom import build_dicom
 from cxr.phantom.encoding import ENCODINGS
 from cxr.phantom.plan import plan_cohort
 from cxr.phantom.render import render
+from cxr.predict import read
 from cxr.predict.files import FileScorer
+from cxr.predict.predictor import Predictor
 from cxr.predict.read import preprocessing_of, read_picture
 
+STEPS: tuple[tuple[str, object, str], ...] = (
+    ("reading from disk", read, "_on_disk"),
+    ("parsing the header", part10, "parse"),
+    ("decoding", dicom, "_decode"),
+    ("normalising", normalise, "normalise"),
+    ("judging the picture", quality, "judge"),
+    ("digest of the pixels", dicom, "pixel_digest"),
+    ("judging the header, digest of the file", dicom, "_read"),
+    ("resizing", read, "canonical"),
+    ("the network", Predictor, "probabilities"),
+    ("calibration and table", FileScorer, "_table"),
+)
+"""What is told of each step, and the function that does it."""
+PARTS = """
+import sys, time
+from pathlib import Path
+start = time.perf_counter()
+import cxr.cli.main, cxr.predict.command
+from cxr.predict.inputs import open_inputs
+from cxr.predict.networks import Wanted, open_networks
+model, study, out = map(Path, sys.argv[1:])
+if model.suffix == ".onnx":
+    import cxr.export.exported, onnxruntime
+else:
+    import cxr.device, cxr.predict.predictor, cxr.predict.widths
+imported = time.perf_counter()
+networks = open_networks(model, Wanted(device="cpu"))
+opened = time.perf_counter()
+asked = cxr.predict.command.Asked(open_inputs([str(study)], "dicom"), "dicom", out)
+cxr.predict.command.predict_files(asked, networks, model, lambda *_: None)
+print(imported - start, opened - imported, time.perf_counter() - opened)
+"""
 NAMES = tuple(f"finding {number}" for number in range(1, 15))
 ROWS, COLUMNS = 2500, 2048
 
 
-def model(path: Path, size: int) -> Path:
-    config = ModelConfig(backbone="vit_small_patch16_224")
+def model(path: Path, size: int, options: Mapping[str, Any] | None = None, heads: Sequence[int] = ()) -> Path:
+    """A calibrated model file with random weights: ViT-S/16, or one with other options, and of stacked heads."""
+    stacked = StackedConfig(heads=tuple(heads)) if heads else None
+    config = ModelConfig(backbone="vit_small_patch16_224", options=dict(options or {}), stacked=stacked)
     table = Confusion(true_positives=3, false_positives=2, false_negatives=1, true_negatives=4)
     fitted = LabelCalibration(
         scaling=Platt(method="platt", slope=1.0, intercept=0.0),
@@ -102,6 +143,75 @@ def take_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str
     return times
 
 
+class Clock:
+    """Time in functions, without that in others that are timed, too; each by what is told of it."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self._inside = [0.0]
+
+    def watch(self, text: str, place: object, name: str) -> None:
+        """Time a function from now on; of several under one text the sum."""
+        work = getattr(place, name)
+
+        @wraps(work)
+        def timed(*arguments: object, **named: object) -> object:
+            start = time.perf_counter()
+            self._inside.append(0.0)
+            try:
+                return work(*arguments, **named)
+            finally:
+                whole = time.perf_counter() - start
+                self.spent[text] = self.spent.get(text, 0.0) + whole - self._inside.pop()
+                self._inside[-1] += whole
+
+        setattr(place, name, timed)
+
+
+def print_steps(scorer: FileScorer, path: Path, repeats: int) -> None:
+    """Medians of each step of one file, from the disk to the table."""
+    clock = Clock()
+    for text, place, name in STEPS:
+        clock.watch(text, place, name)
+    found: dict[str, list[float]] = {}
+    for turn in range(repeats + 3):
+        clock.spent.clear()
+        start = time.perf_counter()
+        scorer.score([path])
+        whole = time.perf_counter() - start
+        clock.spent |= {"all else": whole - sum(clock.spent.values()), "file to table": whole}
+        for text, seconds in clock.spent.items():
+            if turn >= 3:
+                found.setdefault(text, []).append(1000 * seconds)
+    total = statistics.median(found["file to table"])
+    for text in (*(text for text, _, _ in STEPS), "all else", "file to table"):
+        middle = statistics.median(found[text])
+        print(f"  {text:40} {middle:7.1f} ms {100 * middle / total:5.0f} %")
+
+
+def seconds_of(command: list[str]) -> tuple[float, str]:
+    """How long a process takes, and what it prints."""
+    start = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return time.perf_counter() - start, done.stdout
+
+
+def print_command(models: Sequence[Path], study_file: Path, repeats: int) -> None:
+    """Medians of the parts of `cxr predict` on one file, and of the whole of it; the models take turns."""
+    out = str(study_file.with_name("answer.csv"))
+    parts = ("Python", "imports", "opening the model", "the answer", "the command")
+    found: dict[str, list[tuple[float, ...]]] = {model.suffix: [] for model in models}
+    for _ in range(repeats):
+        for path in models:
+            python, _ = seconds_of([sys.executable, "-c", "pass"])
+            _, told = seconds_of([sys.executable, "-c", PARTS, str(path), str(study_file), out])
+            command = [sys.executable, "-m", "cxr", "predict", "--model", str(path), str(study_file), "--out", out]
+            found[path.suffix].append((python, *map(float, told.split()), seconds_of(command)[0]))
+    print(f"  {'':40}" + "".join(f"{suffix:>14}" for suffix in found))
+    for place, part in enumerate(parts):
+        print(f"  {part:40}" + "".join(f"{statistics.median(row[place] for row in rows):12.2f} s" for rows in found.values()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=21)
@@ -135,14 +245,11 @@ def main() -> None:
         print(
             f"file to table / forward: {statistics.median(ratios):.2f}   ({len(data) / 2**20:.1f} MiB, {given.threads} threads)"
         )
+        (folder / "study.dcm").write_bytes(data)
         if given.command:
-            (folder / "study.dcm").write_bytes(data)
-            command = [sys.executable, "-m", "cxr", "predict", "--model", str(path), str(folder / "study.dcm")]
-            command += ["--out", str(folder / "answer.csv")]
-            for _ in range(3):
-                start = time.perf_counter()
-                subprocess.run(command, check=True, capture_output=True)
-                print(f"the command    {time.perf_counter() - start:7.2f} s")
+            export(path, folder / "model.onnx", Wish(), lambda *_: None)
+            print_command((path, folder / "model.onnx"), folder / "study.dcm", 5)
+        print_steps(scorer, folder / "study.dcm", given.repeats)  # last: its clocks stay
 
 
 if __name__ == "__main__":

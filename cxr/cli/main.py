@@ -6,6 +6,7 @@ import sys
 
 import click
 
+import cxr.cli.bundle
 import cxr.cli.deliver
 import cxr.cli.evaluate
 import cxr.cli.export

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxr.cli.group import cli, is_pipeline
+from cxr.cli.model_option import MEANINGS, find_model
 from cxr.cli.pipeline import load, print_end, run_stages, ui_command
 from cxr.cli.terminal import Terminal, console, short
 from cxr.errors import ConfigError
@@ -15,17 +16,17 @@ from cxr.errors import ConfigError
 if TYPE_CHECKING:
     from cxr.ingest.deidentify import Pseudonyms
     from cxr.predict.command import Summary
+    from cxr.predict.networks import Networks
     from cxr.predict.read import Kind
 
 _NOT_ALL = 1
-_RUNS = Path("runs")
 _FILE = click.Path(path_type=Path)
 _DEVICES = click.Choice(["auto", "cpu", "cuda"])
 
 
 @cli.command()
 @click.argument("target", nargs=-1, required=True, metavar="PIPELINE [KEY=VALUE]... | INPUT...")
-@click.option("--model", help="what scores the INPUT: a file, a pipeline's folder, a run's id, or models:/NAME@ALIAS")
+@click.option("--model", help=f"what scores the INPUT: {MEANINGS}")
 @click.option("--out", type=_FILE, help="the answer: a file that ends in .csv, .parquet or .json")
 @click.option("--kind", type=click.Choice(["dicom", "images"]), help="what the INPUT holds  [default: dicom]")
 @click.option("--key", "key_file", type=_FILE, help="name files and studies by pseudonyms under this key, as ingest does")
@@ -36,6 +37,10 @@ _DEVICES = click.Choice(["auto", "cpu", "cuda"])
 )
 @click.option("--cascade", type=_FILE, help="of a stacked model: the cascade.json that its stage predict wrote")
 @click.option("--uncalibrated", is_flag=True, help="scores as they leave the network, in columns that say so; no yes or no")
+@click.option(
+    "--maps", type=_FILE, help="a new folder for pictures of where the model looked, on each image for labels that are a yes"
+)
+@click.option("--maps-of", metavar="LABEL,...", help="of which labels, on every scored image; all: of each")
 @click.option("--workers", type=click.IntRange(0), help="processes that read; 0: none  [default: 2 for more than 64 files]")
 @click.option("--batch", type=click.IntRange(1), help="images that are scored together  [default: 16]")
 @click.option("--device", type=_DEVICES, help="where a model file computes  [default: auto]")
@@ -66,6 +71,7 @@ def _predict_files(target: tuple[str, ...], given: dict[str, Any]) -> int:
     from cxr.predict.command import Asked, predict_files
     from cxr.predict.inputs import open_inputs, refuse_place
     from cxr.predict.networks import Wanted, open_networks
+    from cxr.predict.wanted_maps import WantedMaps, check_folder
     from cxr.predict.writing import check_out
 
     wanted = Wanted(given["heads"], given["milliseconds"], given["cascade"], given["uncalibrated"], given["device"] or "auto")
@@ -75,31 +81,19 @@ def _predict_files(target: tuple[str, ...], given: dict[str, Any]) -> int:
     kind: Kind = "image" if given["kind"] == "images" else "dicom"
     inputs = open_inputs(target, kind)
     refuse_place(given["out"], inputs)
+    maps = None if given["maps"] is None else WantedMaps(given["maps"], given["maps_of"])
+    if maps is not None:
+        check_folder(maps.folder, given["out"], inputs)
+    elif given["maps_of"] is not None:
+        raise ConfigError("--maps-of: without effect without --maps")
     names = _pseudonyms(given)
-    model = _find(given["model"], given["workspace"] or _RUNS)
-    asked = Asked(inputs, kind, given["out"], names, given["batch"] or 16, given["workers"])
+    model = find_model(given["model"], given["workspace"])
+    asked = Asked(inputs, kind, given["out"], names, given["batch"] or 16, given["workers"], maps)
     with Terminal() as terminal:
         networks = open_networks(model, wanted)
         summary = predict_files(asked, networks, model, terminal.open())
-    _print(summary, networks.words)
+    _print(summary, networks, given["maps"])
     return 0 if summary.complete else _NOT_ALL
-
-
-def _find(text: str, workspace: Path) -> Path:
-    """The model that a text means; of a file nothing is asked that takes time to import."""
-    from cxr.predict.networks import EXPORTED
-
-    path = Path(text)
-    if path.is_file():
-        return path
-    if path.suffix in (*EXPORTED, ".safetensors"):
-        raise ConfigError(f"--model: {text}: no such file")
-    from cxr.retrain.find import find_older
-
-    try:
-        return find_older(text, workspace.resolve()).model
-    except ConfigError as error:
-        raise ConfigError(f"--model: {error}") from error
 
 
 def _pseudonyms(given: dict[str, Any]) -> Pseudonyms | None:
@@ -112,7 +106,7 @@ def _pseudonyms(given: dict[str, Any]) -> Pseudonyms | None:
     return Pseudonyms(given["name"] or "hospital", read_key(given["key_file"]))
 
 
-def _print(summary: Summary, network: str) -> None:
+def _print(summary: Summary, networks: Networks, maps: Path | None) -> None:
     from rich.table import Table
 
     from cxr.ingest.outcome import CODES
@@ -127,11 +121,17 @@ def _print(summary: Summary, network: str) -> None:
         click.echo(f"{summary.studies_scored} of {summary.studies} studies have a scored file")
     if summary.shared:
         click.echo(f"to mind: {summary.shared} StudyInstanceUID stand in files of several patients; they are kept apart")
-    if network:
-        click.echo(f"network    {network}")
+    if networks.words:
+        click.echo(f"network    {networks.words}")
+    for remark in networks.remarks:
+        click.echo(f"           {remark}")
     if summary.twice is not None:
         click.echo(f"           {summary.twice} of {summary.scored} files were scored by the wide network, too")
     if not summary.complete:
         click.echo(f"{summary.files - summary.scored} files are not scored; outcome, codes and reason in the answer say why")
-    for word, path in zip(("files", "studies"), summary.written, strict=False):
-        click.echo(f"{word if len(summary.written) > 1 else 'answer':10} {short(path)}")
+    for word, path in summary.written.items():
+        click.echo(f"{word:10} {short(path)}")
+    if maps is not None and summary.drawn is not None:
+        click.echo(f"{'maps':10} {short(maps)}: {summary.drawn.pictures} pictures; index.csv says what each is of")
+        if summary.drawn.left_out:
+            click.echo(f"to mind: {summary.drawn.left_out} scored files have changed or gone since, and have no picture")

@@ -63,22 +63,27 @@ def compare(engine: Engine, chosen: Chosen, pictures: Pictures, progress: Progre
     )
 
 
-def refuse(check: Check, tolerance: Tolerance) -> None:
+def refuse(check: Check, tolerance: Tolerance, way_out: str) -> None:
     """Refuse a file that is too far from its model.
+
+    Args:
+        check: what was found.
+        tolerance: what is accepted.
+        way_out: what can be done, in words.
 
     Raises:
         CxrError: says by how much, and what can be done.
     """
     if not check.furthest <= tolerance.probability:  # nor is a NaN within it
         raise CxrError(
-            f"not exported: on {check.images} {check.of} a value changed by {check.furthest:.2g}, "
-            f"more than {tolerance.probability:g}; choose a higher precision, or allow it with --tolerance"
+            f"not written: on {check.images} {check.of} a value changed by {check.furthest:.2g}, "
+            f"more than {tolerance.probability:g}; {way_out}"
         )
     label = check.furthest_auroc
     if label is not None and not abs(check.auroc[label]) <= tolerance.auroc:
         raise CxrError(
-            f"not exported: on {check.images} {check.of} the AUROC of '{label}' changed by {check.auroc[label]:+.2g}, "
-            f"more than {tolerance.auroc:g}; choose a higher precision, or allow it with --auroc-tolerance"
+            f"not written: on {check.images} {check.of} the AUROC of '{label}' changed by {check.auroc[label]:+.2g}, "
+            f"more than {tolerance.auroc:g}; {way_out}"
         )
 
 

@@ -21,6 +21,7 @@ from cxr.stage import Progress
 
 Format = Literal["onnx", "torch"]
 _PRECISIONS: dict[Format, tuple[Precision, ...]] = {"onnx": ("float32", "int8"), "torch": ("float32", "bf16")}
+_WAY_OUT = "choose a higher precision, or allow more with --tolerance and --auroc-tolerance"
 _PACKAGES = {"onnx": ("onnx", "onnxruntime", "onnxscript"), "torch": ()}
 
 
@@ -107,7 +108,7 @@ def _write(partial: Path, digest: str, chosen: Chosen, pictures: Pictures, wish:
     draft = _draft(chosen, wish)
     draft.write(partial, {})
     check = compare(open_engine(partial), chosen, pictures, progress)
-    refuse(check, wish.tolerance)
+    refuse(check, wish.tolerance, _WAY_OUT)
     record = ExportRecord(
         precision=wish.precision, heads=chosen.heads, weights_sha256=digest, tolerance=wish.tolerance, check=check
     )

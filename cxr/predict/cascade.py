@@ -7,6 +7,7 @@ uncertain as its most uncertain image, and goes on as a whole, since all its ima
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -49,6 +50,11 @@ class Cascade(BaseModel):
         if self.rule == "closeness" and all(label.youden is None for label in self.references):
             raise ValueError("'closeness' needs a label with a Youden point")
         return self
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other one with these heads: rule, and the start of a digest of all that it holds."""
+        return f"rule: {self.rule}, cascade {hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cxr.ingest.deidentify import Pseudonyms
 from cxr.ingest.outcome import CODES
 from cxr.labels.values import POSITIVE, UNKNOWN
 from cxr.predict.inputs import Input
-from cxr.predict.ledger import FileRow, StudyRow
+from cxr.predict.rows import FileRow, StudyRow
 
 ABOUT_FILE: dict[str, type] = {
     "number": int, "file": str, "study_uid": str, "instance_uid": str, "outcome": str, "codes": str, "reason": str,
@@ -100,9 +100,8 @@ class Columns:
 
     def file_rows(self, rows: Sequence[FileRow]) -> list[dict[str, Any]]:
         """Rows of the table of files; a number is None where there is none."""
-        said = self.say([row.combined if self.own_scores else row.own for row in rows])
         found = []
-        for row, values in zip(rows, said, strict=True):
+        for row, values in zip(rows, self.said_of_files(rows), strict=True):
             own = self._own(row) if self.own_scores else {}
             found.append({**self.file_about(row), **self._cells(values), **own})
         return found
@@ -122,6 +121,10 @@ class Columns:
         if self.calibration is None:
             return {f"score/{name}": each.value for name, each in said.items()}
         return {**{name: each.value for name, each in said.items()}, **{f"yes/{name}": each.yes for name, each in said.items()}}
+
+    def said_of_files(self, rows: Sequence[FileRow]) -> list[dict[str, Said] | None]:
+        """What is said of files, by label: of their own images, or what their study or patient got; None of one not scored."""
+        return self.say([row.combined if self.own_scores else row.own for row in rows])
 
     def say(self, scores: Sequence[_Floats | None]) -> list[dict[str, Said] | None]:
         """What is said of rows of scores, by label; None of a row without."""

@@ -1,10 +1,10 @@
-"""What `cxr predict` does with files: list, read, score, combine, write."""
+"""What `cxr predict` does with files: list, read, score, combine, draw, write."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,8 +19,10 @@ from cxr.predict.columns import Columns
 from cxr.predict.inputs import Input
 from cxr.predict.ledger import Ledger
 from cxr.predict.networks import Networks, Scorer
+from cxr.predict.pictures import Drawing, Drawn
 from cxr.predict.read import Kind, preprocessing_of
 from cxr.predict.reading import Listed, Reading, read_batches
+from cxr.predict.wanted_maps import WantedMaps, appearing_folder, labels_of
 from cxr.predict.writing import write_answer
 from cxr.stage import Progress
 
@@ -42,6 +44,7 @@ class Asked:
         pseudonyms: under which names files and studies are told; None for their own.
         batch: images that are scored together.
         workers: processes that read; 0: this one; None: this one for a few files, else two.
+        maps: which disease maps are to be drawn; None for none.
     """
 
     inputs: tuple[Input, ...]
@@ -50,6 +53,7 @@ class Asked:
     pseudonyms: Pseudonyms | None = None
     batch: int = 16
     workers: int | None = None
+    maps: WantedMaps | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Summary:
         reasons: how many files have no number, by code.
         shared: studies whose StudyInstanceUID stands in files of several patients.
         twice: files that the wide network of a cascade scored again; None without a cascade.
-        written: the files of the answer.
+        written: the files of the answer, see `cxr.predict.writing.write_answer`.
+        drawn: what became of the maps; None where none are wanted.
     """
 
     files: int
@@ -72,16 +77,17 @@ class Summary:
     reasons: dict[str, int]
     shared: int
     twice: int | None
-    written: tuple[Path, ...] = field(default=())
+    written: Mapping[str, Path] = field(default_factory=dict)
+    drawn: Drawn | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether every file has numbers that can have some."""
-        return not set(self.reasons) - {_UNSEEN}
+        """Whether every file has numbers that can have some, and the pictures that are wanted of it."""
+        return not set(self.reasons) - {_UNSEEN} and not (self.drawn is not None and self.drawn.left_out)
 
 
 def predict_files(asked: Asked, networks: Networks, model: Path, progress: Progress) -> Summary:
-    """Score files, and write the answer.
+    """Score files, draw maps, and write the answer.
 
     Args:
         asked: see there.
@@ -90,22 +96,29 @@ def predict_files(asked: Asked, networks: Networks, model: Path, progress: Progr
         progress: told after each batch.
 
     Raises:
-        DataError: the inputs hold no file, or cannot be reached.
-        CxrError: the answer cannot be written.
+        DataError: the inputs hold no file, or cannot be reached; or maps are wanted, and the model has none.
+        ConfigError: maps are wanted of a label that the model does not have.
+        CxrError: the answer or the pictures cannot be written.
     """
-    card = networks.first.card
+    card, about = networks.first.card, _about(networks, model)
     columns = Columns(card.labels.names, networks.calibration, asked.inputs, asked.pseudonyms)
-    with closing(Ledger()) as ledger:
+    labels = None if asked.maps is None else labels_of(asked.maps, networks)
+    with closing(Ledger()) as ledger, ExitStack() as appearing:
         total = ledger.enlist(asked.inputs)
         if not total:
             raise DataError("the inputs hold no file")
         scoring = _Scoring(asked, ledger, progress, total, _reading(asked, networks))
         scoring.score(networks.first, ledger.waiting(asked.batch), "files read and scored")
         twice = scoring.again(networks) if networks.second is not None else None
-        ledger.combine(networks.calibration)
+        rows, drawn = ledger.combine(networks.calibration), None
+        if asked.maps is not None:
+            folder = appearing.enter_context(appearing_folder(asked.maps.folder))
+            drawn = scoring.draw(Drawing(labels, networks, columns, rows, about, folder))
         of_dicom = asked.kind == "dicom"
-        written = write_answer(asked.out, ledger, columns, _about(networks, model), studies=of_dicom)
-        return _summary(ledger, total, twice, written, of_dicom)
+        written = write_answer(asked.out, rows, columns, about, studies=of_dicom)
+        reasons, studies = rows.reasons(), rows.study_counts() if of_dicom else (0, 0)
+        scored = total - sum(reasons.values())
+        return Summary(total, scored, *studies, reasons, rows.shared_studies(), twice, written, drawn)
 
 
 @dataclass(frozen=True)
@@ -117,13 +130,12 @@ class _Scoring:
     reading: Reading
 
     def score(self, network: Scorer, files: Iterator[tuple[Listed, ...]], text: str, total: int | None = None) -> None:
-        """Read and score files, and keep what became of them."""
+        """Read and score files, and keep what became of them; with a total, those that are scored again."""
         done = self.ledger.known if total is None else 0
-        workers = self.asked.workers if self.asked.workers is not None else _WORKERS * (self.total > FEW)
-        for batch in read_batches(files, self.reading, workers):
+        for batch in read_batches(files, self.reading, self._workers):
             labels = len(network.card.labels.names)
             scores = network.probabilities(batch.images) if len(batch.images) else np.zeros((0, labels))
-            self.ledger.keep(batch, scores)
+            self.ledger.keep(batch, scores, again=total is not None)
             done += len(batch.read)
             self.progress(done, total or self.total, text)
 
@@ -139,6 +151,14 @@ class _Scoring:
         chosen = numbers[goes_on(networks.cascade, scores, studies)].tolist()
         self.score(networks.second, self._named(chosen), "files scored again by the wide network", len(chosen))
         return len(chosen)
+
+    def draw(self, drawing: Drawing) -> Drawn:
+        """Have the maps of the scored files drawn."""
+        return drawing.draw(self.reading, self._workers, self.asked.batch, self.progress)
+
+    @property
+    def _workers(self) -> int:
+        return self.asked.workers if self.asked.workers is not None else _WORKERS * (self.total > FEW)
 
     def _named(self, numbers: list[int]) -> Iterator[tuple[Listed, ...]]:
         waiting = iter(numbers)
@@ -168,9 +188,3 @@ def _about(networks: Networks, model: Path) -> dict[str, Any]:
         return {**about, "calibrated": False}
     point = calibration.config.points[0].name
     return {**about, "calibrated": True, "unit": calibration.unit, "combine": calibration.combine, "operating_point": point}
-
-
-def _summary(ledger: Ledger, total: int, twice: int | None, written: tuple[Path, ...], of_dicom: bool) -> Summary:
-    reasons = ledger.reasons()
-    studies, scored = ledger.study_counts() if of_dicom else (0, 0)
-    return Summary(total, total - sum(reasons.values()), studies, scored, reasons, ledger.shared_studies(), twice, written)

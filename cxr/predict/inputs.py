@@ -50,8 +50,13 @@ def open_inputs(given: Sequence[str], kind: Kind) -> tuple[Input, ...]:
     return tuple(_open(text, kind) for text in given)
 
 
-def refuse_place(out: Path, inputs: Sequence[Input]) -> None:
+def refuse_place(out: Path, inputs: Sequence[Input], option: str = "--out") -> None:
     """Refuse to write where the inputs are: the next run would read it.
+
+    Args:
+        out: the place.
+        inputs: what is read.
+        option: which names the place.
 
     Raises:
         ConfigError: it lies in an input, or is one.
@@ -60,7 +65,7 @@ def refuse_place(out: Path, inputs: Sequence[Input]) -> None:
     for each in inputs:
         root = each.files.root.resolve()
         if place.is_relative_to(root) if each.inside else place == root / each.files.only:
-            raise ConfigError(f"--out: {out}: lies in an input, or is one; choose another place")
+            raise ConfigError(f"{option}: {out}: lies in an input, or is one; choose another place")
 
 
 def _open(text: str, kind: Kind) -> Input:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -16,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr.calibrate.calibration import Calibration
-from cxr.ingest.outcome import FileOutcome
 from cxr.predict.combine import combine
 from cxr.predict.inputs import Input
 from cxr.predict.read import Identity, Origin
 from cxr.predict.reading import Batch, Listed, NotTaken
+from cxr.predict.rows import Rows
 
 _Floats = npt.NDArray[np.float64]
 _TABLES = """
@@ -30,56 +29,10 @@ CREATE TABLE listed (source INTEGER, name BLOB, code TEXT, detail TEXT, location
 CREATE TABLE file (number INTEGER PRIMARY KEY, source INTEGER, name BLOB);
 CREATE TABLE study (id INTEGER PRIMARY KEY, patient TEXT, uid TEXT, UNIQUE (patient, uid));
 CREATE TABLE outcome (
-    number INTEGER PRIMARY KEY, codes TEXT, detail TEXT, instance TEXT, study INTEGER, digest TEXT, scores BLOB
+    number INTEGER PRIMARY KEY, codes TEXT, detail TEXT, instance TEXT, study INTEGER, digest TEXT, again INTEGER, scores BLOB
 );
 CREATE TABLE combined (study INTEGER PRIMARY KEY, scores BLOB);
 """
-_FILES = """
-SELECT number, source, name, codes, detail, uid, instance, outcome.scores, combined.scores, study
-FROM file JOIN outcome USING (number) LEFT JOIN study ON study.id = outcome.study LEFT JOIN combined USING (study)
-"""
-_FIRST = "(SELECT study, MIN(number) AS first FROM outcome GROUP BY study)"
-
-
-@dataclass(frozen=True, eq=False)
-class FileRow:
-    """A file and what became of it.
-
-    Args:
-        source, name: see `cxr.predict.reading.Listed`.
-        outcome: its number, codes and detail.
-        study_uid, instance_uid: as the header says; empty where nothing does.
-        own: float64 [labels] in [0, 1], the scores of its image; None if it was not taken.
-        combined: the same of its study or patient.
-        study: which study it is of; None where nothing tells.
-    """
-
-    source: int
-    name: str
-    outcome: FileOutcome
-    study_uid: str
-    instance_uid: str
-    own: _Floats | None
-    combined: _Floats | None
-    study: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class StudyRow:
-    """A study.
-
-    Args:
-        uid: StudyInstanceUID; empty for a plain image.
-        files, scored: how many files of it there are, and how many were scored.
-        combined: float64 [labels] in [0, 1]; None if none was scored.
-        codes: why files were not scored, sorted.
-    """
-
-    uid: str
-    files: int
-    scored: int
-    combined: _Floats | None
-    codes: tuple[str, ...]
 
 
 class Ledger:
@@ -109,7 +62,7 @@ class Ledger:
         self._database.executescript(
             f"CREATE TEMP TABLE numbered AS {numbered};"
             "INSERT INTO file SELECT number, source, name FROM numbered;"
-            "INSERT INTO outcome SELECT number, code, detail, '', NULL, '', NULL FROM numbered WHERE code <> '';"
+            "INSERT INTO outcome SELECT number, code, detail, '', NULL, '', 0, NULL FROM numbered WHERE code <> '';"
             "DROP TABLE numbered; DROP TABLE listed;"
         )
         return self._count("file")
@@ -137,8 +90,14 @@ class Ledger:
         """Of how many files it is known what became of them."""
         return self._count("outcome")
 
-    def keep(self, batch: Batch, scores: _Floats) -> None:
-        """Keep what became of files; float64 [files that are taken, labels] in their order. The last word counts."""
+    def keep(self, batch: Batch, scores: _Floats, *, again: bool = False) -> None:
+        """Keep what became of files; the last word counts.
+
+        Args:
+            batch: the files.
+            scores: float64 [files that are taken, labels] in [0, 1], in their order.
+            again: whether these are of the wide network of a cascade.
+        """
         rest = iter(scores)
         for number, found in batch.read:
             taken = isinstance(found, Origin)
@@ -152,9 +111,10 @@ class Ledger:
                 _plain(found.identity.instance),
                 self._study(number, found.identity, taken),
                 digest,
+                again,
                 own,
             )
-            self._database.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self._database.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def _study(self, number: int, identity: Identity, taken: bool) -> int | None:
         """The study of a file; a plain image is one by itself."""
@@ -170,8 +130,12 @@ class Ledger:
         numbers, studies = (np.array([row[place] for row in rows], np.int64) for place in (0, 1))
         return numbers, studies, np.array([np.frombuffer(row[2]) for row in rows])
 
-    def combine(self, calibration: Calibration | None) -> None:
-        """Combine the scores of the files of each study, or patient, as the calibration was fitted to; copies count once."""
+    def combine(self, calibration: Calibration | None) -> Rows:
+        """Combine the scores of the files of each study, or patient, as the calibration was fitted to; copies count once.
+
+        Returns:
+            What has become of the files. They are to be scored before.
+        """
         of_patients = calibration is not None and calibration.unit == "patient"
         how = "mean" if calibration is None else calibration.combine
         key = "patient" if of_patients else "study"
@@ -186,68 +150,13 @@ class Ledger:
             result = combine(ordered, how).tobytes()
             studies = {(row[1], result) for row in members}
             self._database.executemany("INSERT INTO combined VALUES (?, ?)", sorted(studies))
-
-    def files(self, size: int) -> Iterator[list[FileRow]]:
-        """All files in their order, at most `size` at a time."""
-        cursor = self._database.execute(f"{_FILES} ORDER BY number")
-        while rows := cursor.fetchmany(size):
-            yield [_file_row(row) for row in rows]
-
-    def files_by_study(self) -> Iterator[tuple[int | None, list[FileRow]]]:
-        """The files of each study, in the order of `studies`; at last those of none."""
-        cursor = self._database.execute(
-            f"{_FILES} LEFT JOIN {_FIRST} AS firsts USING (study) ORDER BY study IS NULL, firsts.first, number"
-        )
-        yield from ((study, list(rows)) for study, rows in groupby(map(_file_row, cursor), lambda row: row.study))
-
-    def studies(self, size: int) -> Iterator[list[StudyRow]]:
-        """All studies in the order of their first files, at most `size` at a time."""
-        cursor = self._database.execute(
-            "SELECT uid, COUNT(*), COUNT(outcome.scores), combined.scores, "
-            "GROUP_CONCAT(DISTINCT CASE WHEN outcome.scores IS NULL THEN codes END) "
-            "FROM outcome JOIN study ON study.id = outcome.study LEFT JOIN combined USING (study) "
-            "GROUP BY study ORDER BY MIN(number)"
-        )
-        while rows := cursor.fetchmany(size):
-            yield [
-                StudyRow(uid, files, scored, _array(scores), tuple(sorted(codes.split(","))) if codes else ())
-                for uid, files, scored, scores, codes in rows
-            ]
-
-    def reasons(self) -> dict[str, int]:
-        """How many files were not scored, by code."""
-        return dict(
-            self._all("SELECT codes, COUNT(*) FROM outcome WHERE scores IS NULL GROUP BY codes ORDER BY COUNT(*) DESC, codes")
-        )
-
-    def study_counts(self) -> tuple[int, int]:
-        """How many studies there are, and of how many any file was scored."""
-        scored = self._all("SELECT COUNT(DISTINCT study) FROM outcome WHERE scores IS NOT NULL")
-        return self._count("study"), int(scored[0][0])
-
-    def shared_studies(self) -> int:
-        """How many StudyInstanceUID stand in files of more than one patient."""
-        rows = self._all("SELECT COUNT(*) FROM (SELECT uid FROM study WHERE uid <> '' GROUP BY uid HAVING COUNT(*) > 1)")
-        return int(rows[0][0])
+        return Rows(self._database)
 
     def _all(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         return self._database.execute(question, values).fetchall()
 
     def _count(self, table: str) -> int:
         return int(self._all(f"SELECT COUNT(*) FROM {table}")[0][0])
-
-
-def _file_row(row: tuple[Any, ...]) -> FileRow:
-    number, source, name, codes, detail, uid, instance, own, combined, study = row
-    outcome = FileOutcome(number, "", tuple(codes.split()), detail)
-    taken = own is not None
-    return FileRow(
-        source, os.fsdecode(name), outcome, uid or "", instance, _array(own), _array(combined) if taken else None, study
-    )
-
-
-def _array(scores: bytes | None) -> _Floats | None:
-    return None if scores is None else np.frombuffer(scores)
 
 
 def _plain(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -21,10 +21,12 @@ from cxr.predict.read import preprocessing_of
 
 if TYPE_CHECKING:
     from cxr.predict.cascade import Cascade
+    from cxr.predict.predictor import Predictor
 
 EXPORTED = (".onnx", ".pt2")
 """Ends of the names of exported files."""
-_CASCADE = re.compile(r"cascade of (\d+) and (\d+) attention heads: .*\(rule: (.*)\)")  # as `cxr.predict.stacked` says it
+_CASCADE = re.compile(r"(cascade of \d+ and \d+ attention heads): .*\((rule: [^,]*)(, cascade [0-9a-f]+)?\)")
+"""As `cxr.predict.stacked` says it; model files of older versions do not tell which cascade of this rule it was."""
 
 
 class Scorer(Protocol):
@@ -34,6 +36,7 @@ class Scorer(Protocol):
     def card(self) -> ModelCard: ...  # noqa: D102
     def check_preprocessing(self, preprocessing: Preprocessing, /) -> None: ...  # noqa: D102
     def probabilities(self, images: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float64]: ...  # noqa: D102
+    def maps(self, images: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Networks:
         cascade: when a study goes on to the second.
         calibration: of this network or cascade; None: its scores are not calibrated.
         words: which of the networks of a stacked model it is, as calibrations say it; empty where there is but one.
+        remarks: what a user should know of the choice, a sentence each.
     """
 
     first: Scorer
@@ -77,6 +81,7 @@ class Networks:
     cascade: Cascade | None = None
     calibration: Calibration | None = None
     words: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def open_networks(path: Path, wanted: Wanted) -> Networks:
@@ -120,25 +125,37 @@ def read_cascade(path: Path, labels: int) -> Cascade:
     return cascade
 
 
-def choose_heads(heads: Sequence[int], milliseconds: dict[int, float], budget: float) -> int:
-    """The widest network within a budget.
+def choose_heads(heads: Sequence[int], measure: Callable[[int], float], budget: float) -> tuple[int, str]:
+    """The widest network within a budget, looked for from the narrowest one on until one is over it.
+
+    One that is over it is measured once more, and the shorter time counts: what else runs here only makes it slower.
 
     Args:
         heads: numbers of attention heads, rising.
-        milliseconds: what each takes for one image.
+        measure: how many milliseconds a network takes for one image.
         budget: the most that it may take.
+
+    Returns:
+        Its number of attention heads, and a sentence that tells what was measured.
 
     Raises:
         DataError: none stays within it.
     """
-    within = [count for count in heads if milliseconds[count] <= budget]
+    times: dict[int, float] = {}
+    for count in heads:
+        times[count] = measure(count)
+        if times[count] > budget:
+            times[count] = min(times[count], measure(count))
+        if times[count] > budget:
+            break
+    within = [count for count in times if times[count] <= budget]
     if not within:
-        fastest = min(heads, key=lambda count: milliseconds[count])
         raise DataError(
-            f"--milliseconds {budget:g}: no network is as fast here; the fastest has {fastest} attention heads and takes "
-            f"{milliseconds[fastest]:.1f} ms"
+            f"--milliseconds {budget:g}: no network is as fast here; the narrowest has {heads[0]} attention heads and takes "
+            f"{times[heads[0]]:.1f} ms"
         )
-    return within[-1]
+    measured = ", ".join(f"{count} heads {time:.1f} ms" for count, time in times.items())
+    return within[-1], f"--milliseconds {budget:g}: one image alone takes with {measured}"
 
 
 def _exported(path: Path, wanted: Wanted) -> Networks:
@@ -161,17 +178,32 @@ def _of_model_file(path: Path, wanted: Wanted) -> Networks:
         _refuse_choice(wanted)
         return Networks(model, calibration=_fitting(card, path, wanted, ""))
     if wanted.cascade is not None:
-        cascade = read_cascade(wanted.cascade, len(card.labels.names))
-        narrow, wide = cascade.heads
-        words = f"cascade of {narrow} and {wide} attention heads (rule: {cascade.rule})"
-        return Networks(model.at(narrow), model.at(wide), cascade, _fitting(card, path, wanted, words), words)
+        return _of_cascade(model, wanted.cascade, path, wanted)
+    remarks: tuple[str, ...] = ()
     if wanted.milliseconds is not None:
-        times = {heads: milliseconds(model.at(heads)) for heads in model.heads}
-        heads = choose_heads(model.heads, times, wanted.milliseconds)
+        heads, told = choose_heads(model.heads, lambda count: milliseconds(model.at(count)), wanted.milliseconds)
+        remarks = (told,)
     else:
         heads = wanted.heads or _calibrated_heads(card, wanted) or model.heads[-1]
     words = f"{heads} of {model.heads[-1]} attention heads"
-    return Networks(model.at(heads), calibration=_fitting(card, path, wanted, words), words=words)
+    fitted = _fitting(card, path, wanted, words)
+    return Networks(model.at(heads), calibration=fitted, words=words, remarks=remarks)
+
+
+def _of_cascade(model: Predictor, given: Path, path: Path, wanted: Wanted) -> Networks:
+    cascade = read_cascade(given, len(model.card.labels.names))
+    narrow, wide = cascade.heads
+    words = f"cascade of {narrow} and {wide} attention heads ({cascade.identity})"
+    fitted = _fitting(model.card, path, wanted, words)
+    remarks = (
+        ()
+        if fitted is None or _tells_cascade(fitted)
+        else (
+            "the model file does not tell the limit of its cascade, as older ones do not: whether this is the one that was "
+            "calibrated was judged by its heads and its rule",
+        )
+    )
+    return Networks(model.at(narrow), model.at(wide), cascade, fitted, words, remarks)
 
 
 def _refuse_choice(wanted: Wanted) -> None:
@@ -187,7 +219,7 @@ def _calibrated_heads(card: ModelCard, wanted: Wanted) -> int | None:
     found = _CASCADE.fullmatch(card.calibration.network)
     if found is not None:
         raise DataError(
-            f"the model was calibrated as a cascade of {found[1]} and {found[2]} attention heads: give its cascade.json, "
+            f"the model was calibrated as a {found[1]}: give its cascade.json, "
             "which the stage predict wrote, with --cascade; or one network with --heads and --uncalibrated"
         )
     return network_of(card.calibration)
@@ -198,13 +230,19 @@ def _fitting(card: ModelCard, path: Path, wanted: Wanted, words: str) -> Calibra
     if wanted.uncalibrated:
         return None
     calibration = calibration_of(card, path)
-    fitted = _CASCADE.sub(r"cascade of \1 and \2 attention heads (rule: \3)", calibration.network)
-    if fitted != words:
+    fitted = _CASCADE.sub(r"\1 (\2\3)", calibration.network)
+    if fitted != (words if _tells_cascade(calibration) else re.sub(", cascade [0-9a-f]+", "", words)):
         raise DataError(
             f"the calibration in {path.name} was fitted to {_told(fitted)}, and does not hold for {_told(words)}; "
             "--uncalibrated gives raw scores, or calibrate that network: predict.heads or predict.cascade in its pipeline"
         )
     return calibration
+
+
+def _tells_cascade(calibration: Calibration) -> bool:
+    """Whether it tells which cascade it was fitted to, if it was to one."""
+    found = _CASCADE.fullmatch(calibration.network)
+    return found is None or found[3] is not None
 
 
 def _told(words: str) -> str:

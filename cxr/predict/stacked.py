@@ -145,7 +145,7 @@ def _metrics(task: _Task, fitted: FittedCascade, table: list[widths.Width], chos
 def _in_words(fitted: FittedCascade, metrics: Mapping[str, float]) -> str:
     narrow, wide = fitted.cascade.heads
     share = f"{100 * metrics['cascade/share_test']:.0f} % of the test studies went on to the wide one"
-    return f"cascade of {narrow} and {wide} attention heads: {share} (rule: {fitted.cascade.rule})"
+    return f"cascade of {narrow} and {wide} attention heads: {share} ({fitted.cascade.identity})"
 
 
 def _warnings(fitted: FittedCascade) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ def test_a_folder_of_no_pipeline_is_refused(model: Path, tmp_path: Path) -> None
 
 def test_what_is_too_far_from_the_model_is_not_kept_and_an_older_file_stays(model: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("older")
-    with pytest.raises(CxrError, match=r"not exported: on 16 phantom images .* more than 1e-06; .*--tolerance"):
+    with pytest.raises(CxrError, match=r"not written: on 16 phantom images .* more than 1e-06; .*--tolerance"):
         export(model, tmp_path / "out", Wish("torch", "bf16", probability=1e-6), quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out").read_text() == "older"

@@ -55,7 +55,7 @@ def test_a_network_that_the_calibration_is_not_of_is_pointed_out(tmp_path: Path,
         (("--precision", "int8"), "--precision int8 is for --format onnx"),
         (("--heads", "3"), "its backbone is not stacked"),
         (("--images", "nowhere"), "give the folder of a pipeline"),
-        (("--precision", "bf16", "--tolerance", "1e-9"), "choose a higher precision, or allow it with --tolerance"),
+        (("--precision", "bf16", "--tolerance", "1e-9"), "choose a higher precision, or allow more with --tolerance"),
     ],
 )
 def test_errors_are_told_in_a_line_and_leave_no_file(tmp_path: Path, command: Any, options: Any, problem: str) -> None:

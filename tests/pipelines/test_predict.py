@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,15 +20,19 @@ import pytest
 import torch
 import yaml
 
+from cxr.config import IngestConfig
 from cxr.ingest.deidentify import make_key
 from cxr.ingest.outcome import CODES, TAKEN
 from cxr.ingest.store import ImageStore
 from cxr.manifest import read_manifest
 from cxr.model.card import read_card
+from cxr.predict import inputs, reading
 from cxr.predict.predictor import Predictor
 from cxr.predictions import read_predictions
+from cxr.tracking.served import write_served
 from tests.conftest import SHARED, SMALL_MODEL
 from tests.ingest.corpus import CORPUS
+from tests.predict.hostile import HostileFiles
 from tests.serve.models import NAMES, chest, write_model
 
 YES = [f"yes/{name}" for name in NAMES]
@@ -75,14 +83,19 @@ def test_of_200_files_20_are_broken_and_listed_and_the_exit_code_says_so(model, 
     assert len(table(tmp_path / "answer.studies.csv")) == 10
 
 
+def digests(folder: Path) -> dict[str, str]:
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_odd_files_get_their_documented_codes_and_a_number_only_where_they_are_taken(model, tmp_path, command, workers):
     (tmp_path / "odd").mkdir()
     for file in CORPUS:
         (tmp_path / "odd" / f"{file.name}.dcm").write_bytes(file.build())
-    out = tmp_path / "answer.csv"
+    out, before = tmp_path / "answer.csv", digests(tmp_path / "odd")
     outcome = command("predict", "--model", model, tmp_path / "odd", "--out", out, "--workers", workers)
     assert outcome.code == 1, outcome.err
+    assert digests(tmp_path / "odd") == before, "the sources are left as they are"
     rows = {Path(row["file"]).stem: row for row in table(out)}
     assert len(rows) == len(CORPUS) > 40
     for file in CORPUS:
@@ -91,6 +104,7 @@ def test_odd_files_get_their_documented_codes_and_a_number_only_where_they_are_t
         taken = file.outcome in TAKEN
         assert all(bool(row[name]) == taken for name in NAMES), file.name
         assert not taken or all(0 <= float(row[name]) <= 1 for name in NAMES)
+        assert not row["yes/Mass"] or taken
         assert row["reason"].startswith(CODES[file.codes[0]][1]) if file.codes else row["reason"] == "taken as it is"
 
 
@@ -172,6 +186,10 @@ def test_csv_parquet_and_json_say_the_same(folder, tmp_path, command):
     for row, same in zip(rows, parquet.to_pylist(), strict=True):
         assert row == {name: "" if value is None else str(value) for name, value in same.items()}
     answer = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    beside = json.loads((tmp_path / "a.model.json").read_text(encoding="utf-8"))
+    assert beside["model"] == answer["model"] == json.loads(parquet.schema.metadata[b"cxr.model"])
+    tables = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.csv", "a.studies.csv")}
+    assert beside["sha256"] == tables
     assert (answer["model"]["unit"], answer["model"]["operating_point"]) == ("study", "youden")
     assert [file["codes"] for file in answer["files_without_study"]] == ["unreadable"]
     studies = table(tmp_path / "a.studies.csv")
@@ -307,3 +325,199 @@ def test_real_files_get_the_numbers_of_the_store(model, tmp_path, command):
     found = numbers([rows[uid] for uid in frame["instance_uid"]])
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_an_odd_encoding_of_a_picture_gets_the_number_of_the_clean_one(model, tmp_path, command):
+    """Polarity, sign, slope, window, bits, byte order, orientation: whatever the file does to a picture, ours is the same."""
+    pairs = [file for file in CORPUS if file.twin is not None and file.outcome in TAKEN]
+    (tmp_path / "in").mkdir()
+    for file in pairs:
+        (tmp_path / "in" / f"{file.name}.odd").write_bytes(file.build())
+        (tmp_path / "in" / f"{file.name}.twin").write_bytes(file.twin())
+    out = tmp_path / "answer.csv"
+    assert command("predict", "--model", model, tmp_path / "in", "--out", out, "--workers", 0).code == 0
+    rows = {Path(row["file"]).name: row for row in table(out)}
+    found, expected = (numbers([rows[f"{file.name}.{kind}"] for file in pairs]) for kind in ("odd", "twin"))
+    assert len(pairs) > 40
+    stretched = np.array(["not-square" in file.codes for file in pairs])  # which costs a grey value here and there
+    np.testing.assert_allclose(found[~stretched], expected[~stretched], atol=1e-6)
+    np.testing.assert_allclose(found[stretched], expected[stretched], atol=1e-3)
+    assert np.ptp(expected, axis=0).min() > 0.01, "these are different pictures"
+
+
+def test_odd_things_in_a_folder_that_are_no_files_of_dicom_get_a_reason_each(model, folder, tmp_path, command):
+    (folder / "letter").write_bytes(b"a letter")
+    os.mkfifo(folder / "pipe")
+    (folder / "nowhere").symlink_to("away")
+    (folder / "circle").symlink_to(folder)
+    (folder / os.fsdecode(b"caf\xe9\n")).write_bytes(b"")
+    with zipfile.ZipFile(folder / "unsafe.zip", "w") as archive:
+        archive.writestr("../../out.dcm", chest(1))
+    whole = (folder / "unsafe.zip").read_bytes()
+    (folder / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "answer.csv"
+    outcome = command("predict", "--model", model, folder, "--out", out)
+    assert outcome.code == 1, outcome.err
+    rows = [row for row in table(out) if not row["file"].endswith(".dcm") or "!/" in row["file"]]
+    told = {Path(row["file"].split("!/")[0]).name: row["codes"] for row in rows}
+    assert told == {
+        "letter": "unreadable",
+        "pipe": "unreadable",
+        "nowhere": "unreadable",
+        "circle": "unreadable",
+        "caf\\udce9\n": "empty",
+        "unsafe.zip": "archive-unsafe",
+        "cut.zip": "archive-damaged",
+    }
+    assert all(row["reason"] and not any(row[name] for name in (*NAMES, *YES)) for row in rows)
+    assert sum(bool(row["Mass"]) for row in table(out)) == 10
+
+
+def test_odd_pictures_get_a_reason_each_and_no_number(model, tmp_path, command):
+    import cv2
+
+    (tmp_path / "in").mkdir()
+    grey = np.random.default_rng(0).integers(0, 255, (50, 40), dtype=np.uint8)
+    png, jpeg = (cv2.imencode(suffix, grey)[1].tobytes() for suffix in (".png", ".jpg"))
+    coloured = np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)
+    huge = png[:16] + (60_000).to_bytes(4, "big") * 2 + png[24:]
+    contents = {
+        "good.png": (png, ""),
+        "empty.png": (b"", "empty"),
+        "text.png": (b"a letter", "unreadable"),
+        "cut.png": (png[: len(png) // 2], "unreadable"),
+        "start.png": (png[:12], "unreadable"),
+        "cut.jpg": (jpeg[: len(jpeg) // 2], "unreadable"),
+        "coloured.png": (cv2.imencode(".png", coloured)[1].tobytes(), "colour"),
+        "even.png": (cv2.imencode(".png", np.full((50, 40), 7, np.uint8))[1].tobytes(), "constant"),
+        "huge.png": (huge, "too-large"),
+        "dicom.png": (chest(0), "unreadable"),
+    }
+    for name, (content, _) in contents.items():
+        (tmp_path / "in" / name).write_bytes(content)
+    out = tmp_path / "answer.csv"
+    outcome = command("predict", "--model", model, tmp_path / "in", "--out", out, "--kind", "images")
+    assert outcome.code == 1, outcome.err
+    rows = {Path(row["file"]).name: row for row in table(out)}
+    assert {name: row["codes"] for name, row in rows.items()} == {name: code for name, (_, code) in contents.items()}
+    assert all(row["reason"] and bool(row["Mass"]) == (name == "good.png") for name, row in rows.items())
+
+
+def test_files_that_kill_hold_up_or_fill_their_reader_are_listed_and_the_others_scored(
+    model, folder, tmp_path, command, monkeypatch
+):
+    monkeypatch.setattr(inputs, "files_of", lambda path, *_: HostileFiles(path))
+    monkeypatch.setattr(reading, "IngestConfig", lambda: IngestConfig(file_seconds=2, file_megabytes=512))
+    expected = {"killer": "reader-died", "slow": "too-slow", "greedy": "too-much-memory", "once": "read-again"}
+    for name in expected:
+        (folder / name).write_bytes(chest(0))
+    out = tmp_path / "answer.csv"
+    outcome = command("predict", "--model", model, folder, "--out", out, "--workers", 2, "--batch", 3)
+    assert outcome.code == 1, outcome.err
+    rows = {Path(row["file"]).name: row for row in table(out)}
+    assert {name: rows[name]["codes"].split()[-1] for name in expected} == expected
+    assert sorted(name for name, row in rows.items() if not row["Mass"]) == ["greedy", "killer", "slow"]
+    np.testing.assert_allclose(numbers([rows["once"]]), numbers([rows["0.dcm"]]), atol=1e-6)
+
+
+def test_maps_of_the_files_scored_are_drawn_and_told(model, folder, tmp_path, command):
+    (folder / "letter").write_bytes(b"a letter")
+    given = ["predict", "--model", model, folder, "--out", tmp_path / "a.csv", "--maps", tmp_path / "maps"]
+    outcome = command(*given, "--maps-of", "Hernia,Mass")
+    assert outcome.code == 1, outcome.err
+    assert f"maps       {tmp_path}/maps: 20 pictures; index.csv says what each is of" in outcome.out
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 20
+    again = command(*given)
+    assert (again.code, "is there, and not an empty folder" in again.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (["--maps-of", "Mass"], "--maps-of: without effect without --maps"),
+        (["--maps", "maps", "--maps-of", "Hat"], "--maps-of: the model has no label 'Hat'"),
+        (["--maps", "maps", "--uncalibrated"], "name the labels with --maps-of"),
+        (["--maps", "in/maps"], "--maps: in/maps: lies in an input"),
+    ],
+)
+def test_maps_that_cannot_be_had_are_refused_before_anything_is_read(
+    model, folder, tmp_path, command, monkeypatch, given, problem
+):
+    monkeypatch.chdir(tmp_path)
+    outcome = command("predict", "--model", model, "in", "--out", "a.csv", *given)
+    assert (outcome.code, problem in outcome.err) == (2, True), outcome.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "model.safetensors"]
+
+
+def test_a_run_and_a_name_in_the_registry_lead_to_the_model(small_pipeline, command, monkeypatch):
+    home = small_pipeline.parent
+    monkeypatch.chdir(home)
+    assert command("run", small_pipeline).code == 0
+    run = json.loads((home / "runs" / "small" / "run.json").read_text(encoding="utf-8"))["run_id"]
+    told = command("promote", run, "--why", "the first one")
+    assert told.code == 0, told.out + told.err
+    found = []
+    for number, text in enumerate(("runs/small", run, "models:/small@champion", "models:/small/1")):
+        out = home / f"{number}.csv"
+        outcome = command("predict", "--model", text, "data/images", "--kind", "images", "--out", out)
+        assert outcome.code == 0, outcome.err
+        found.append(pd.read_csv(out))
+        beside = json.loads(out.with_suffix(".model.json").read_text(encoding="utf-8"))["model"]
+        assert beside["run"] == read_card(home / "runs/small/train/model.safetensors").run_id
+    for answer in found[1:]:
+        pd.testing.assert_frame_equal(answer, found[0])
+    for text, problem in {"models:/small@older": "older", "models:/small/7": "7", "0123456789": "no run"}.items():
+        outcome = command("predict", "--model", text, "data/images", "--kind", "images", "--out", home / "x.csv")
+        assert outcome.code == 2
+        assert "--model: " in outcome.err
+        assert problem in outcome.err
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "pt2"])
+def test_an_exported_file_gives_the_answer_of_its_model(model, folder, tmp_path, command, suffix):
+    (folder / "letter").write_bytes(b"a letter")
+    assert command("export", model, "--out", tmp_path / f"model.{suffix}").code == 0
+    for path, out in ((model, "one.csv"), (tmp_path / f"model.{suffix}", "other.csv")):
+        outcome = command("predict", "--model", path, folder, "--out", tmp_path / out)
+        assert outcome.code == 1, outcome.err
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "one.csv"), pd.read_csv(tmp_path / "other.csv"), atol=1e-5)
+
+
+SERVED = """
+import json, sys
+import mlflow.pyfunc, pandas as pd
+answer = mlflow.pyfunc.load_model(sys.argv[1]).predict(pd.DataFrame({"path": sys.argv[2:]}))
+print(answer.to_json(orient="records", double_precision=15))
+"""
+
+
+def test_real_files_get_one_number_by_store_command_served_model_onnx_and_torch_export(model, tmp_path, command):
+    files = SHARED / "dicom"
+    if not files.is_dir():
+        pytest.skip("the real DICOM files are not beside this checkout (../shared/data/dicom)")
+    make_key(tmp_path / "key")
+    settings = ["ingest.size=32", "ingest.workers=0", "ingest.secondary_capture=false"]
+    given = [files, "--key", tmp_path / "key", "--name", "ward", "--out"]
+    assert command("ingest", *given, tmp_path / "ingested", *settings).code == 0
+    frame = read_manifest(tmp_path / "ingested" / "manifest.parquet").frame
+    images = ImageStore(tmp_path / "ingested" / "store").gather8(frame["shard"].to_numpy(), frame["row"].to_numpy())
+    scores = Predictor(model, torch.device("cpu")).probabilities(images)
+    expected = read_card(model).calibration.apply(scores, NAMES)
+    assert np.isfinite(expected).all()
+    assert np.abs(expected - scores).min() > 1e-3, "calibration changes every one of these"
+    for suffix in ("safetensors", "onnx", "pt2"):
+        path, out = tmp_path / f"model.{suffix}", tmp_path / f"{suffix}.csv"
+        assert path == model or command("export", model, "--out", path).code == 0
+        command("predict", "--model", path, *given, out)
+        rows = {row["instance_uid"]: row for row in table(out) if row["outcome"] in TAKEN}
+        assert len(rows) == len(frame) >= 3
+        np.testing.assert_allclose(numbers([rows[uid] for uid in frame["instance_uid"]]), expected, atol=1e-4, err_msg=suffix)
+    write_served(tmp_path / "served", model)
+    paths = sorted(path for path in files.iterdir() if path.suffix == ".dcm")
+    call = [sys.executable, "-c", SERVED, tmp_path / "served", *paths]
+    served = json.loads(subprocess.run(call, check=True, capture_output=True, text=True, cwd=tmp_path).stdout)
+    command("predict", "--model", model, *paths, "--out", tmp_path / "by_path.csv")
+    by_path = table(tmp_path / "by_path.csv")
+    assert [row["codes"] for row in served] == [row["codes"] for row in by_path]
+    for row, same in zip(served, by_path, strict=True):
+        assert [row[name] for name in NAMES] == pytest.approx([float(same[name] or "nan") for name in NAMES], abs=1e-4)

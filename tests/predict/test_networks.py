@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cxr.errors import ConfigError, DataError
+from cxr.predict.cascade import Cascade
 from cxr.predict.networks import Wanted, choose_heads, open_networks, read_cascade
 from cxr.predict.predictor import Predictor
 from tests.serve.models import NAMES, write_model
@@ -19,7 +20,9 @@ CASCADE = {
     "limit": 0.9,
     "references": [{"entropy": 0.5, "spread": 1.0, "youden": 0.0}] * len(NAMES),
 }
-OF_CASCADE = "cascade of 1 and 4 attention heads: 20 % of the test studies went on to the wide one (rule: entropy)"
+IDENTITY = Cascade.model_validate(CASCADE).identity
+OF_CASCADE = f"cascade of 1 and 4 attention heads: 20 % of the test studies went on to the wide one ({IDENTITY})"
+OF_AN_OLDER_VERSION = "cascade of 1 and 4 attention heads: 20 % of the test studies went on to the wide one (rule: entropy)"
 
 
 @pytest.fixture
@@ -58,10 +61,29 @@ def test_a_calibration_of_another_network_is_refused_in_words(tmp_path, wanted):
 
 def test_the_widest_network_within_the_budget_is_taken():
     times = {1: 2.0, 2: 3.0, 4: 9.0}
-    assert choose_heads((1, 2, 4), times, 3.0) == 2
-    assert choose_heads((1, 2, 4), times, 100.0) == 4
-    with pytest.raises(DataError, match=r"no network is as fast here; the fastest has 1 attention heads and takes 2.0 ms"):
-        choose_heads((1, 2, 4), times, 1.9)
+    heads, told = choose_heads((1, 2, 4), times.__getitem__, 3.0)
+    assert (heads, told) == (2, "--milliseconds 3: one image alone takes with 1 heads 2.0 ms, 2 heads 3.0 ms, 4 heads 9.0 ms")
+    assert choose_heads((1, 2, 4), times.__getitem__, 100.0)[0] == 4
+    with pytest.raises(DataError, match=r"no network is as fast here; the narrowest has 1 attention heads and takes 2.0 ms"):
+        choose_heads((1, 2, 4), times.__getitem__, 1.9)
+
+
+def test_nothing_wider_is_measured_once_one_is_too_slow_and_a_hiccup_does_not_count():
+    asked: list[int] = []
+    answers = {1: [2.0], 2: [50.0, 3.0], 4: [9.0, 8.0], 8: []}
+
+    def measure(heads: int) -> float:
+        asked.append(heads)
+        return answers[heads].pop(0)
+
+    assert choose_heads((1, 2, 4, 8), measure, 5.0)[0] == 2
+    assert asked == [1, 2, 2, 4, 4]
+
+
+def test_what_was_measured_is_told(tmp_path):
+    found = open_networks(stacked(tmp_path, "4 of 4 attention heads"), Wanted(milliseconds=1e6, device="cpu"))
+    (remark,) = found.remarks
+    assert all(f"{heads} heads " in remark for heads in (1, 2, 4))
 
 
 def test_a_cascade_runs_with_the_calibration_of_just_it(tmp_path, cascade):
@@ -74,13 +96,40 @@ def test_a_cascade_runs_with_the_calibration_of_just_it(tmp_path, cascade):
         open_networks(path, Wanted(device="cpu"))
 
 
-@pytest.mark.parametrize("change", [{"heads": [2, 4]}, {"rule": "largest entropy"}])
+OTHERS = [
+    {"heads": [2, 4]},
+    {"rule": "largest entropy"},
+    {"limit": 0.8},
+    {"limit": None},
+    {"references": [{"entropy": 0.5, "spread": 1.0, "youden": 0.1}, *CASCADE["references"][1:]]},
+]
+
+
+@pytest.mark.parametrize("change", OTHERS)
 def test_another_cascade_than_the_calibrated_one_is_refused(tmp_path, cascade, change):
     cascade.write_text(json.dumps(CASCADE | change))
     with pytest.raises(
-        DataError, match=r"was fitted to cascade of 1 and 4 attention heads \(rule: entropy\), and does not hold"
+        DataError, match=r"fitted to cascade of 1 and 4 attention heads \(rule: entropy, cascade [0-9a-f]{12}\), and does not"
     ):
         open_networks(stacked(tmp_path, OF_CASCADE), Wanted(cascade=cascade, device="cpu"))
+
+
+@pytest.mark.parametrize("change", OTHERS[:2])
+def test_a_model_file_of_an_older_version_is_judged_by_heads_and_rule_and_says_so(tmp_path, cascade, change):
+    path = stacked(tmp_path, OF_AN_OLDER_VERSION)
+    found = open_networks(path, Wanted(cascade=cascade, device="cpu"))
+    assert found.calibration is not None
+    assert "does not tell the limit of its cascade" in found.remarks[0]
+    assert "was judged by its heads and its rule" in found.remarks[0]
+    cascade.write_text(json.dumps(CASCADE | change))
+    with pytest.raises(DataError, match=r"fitted to cascade of 1 and 4 attention heads \(rule: entropy\), and does not hold"):
+        open_networks(path, Wanted(cascade=cascade, device="cpu"))
+
+
+def test_the_layout_of_a_file_is_no_part_of_what_a_cascade_is(tmp_path, cascade):
+    cascade.write_text(json.dumps(dict(reversed(CASCADE.items())), indent=4))
+    found = open_networks(stacked(tmp_path, OF_CASCADE), Wanted(cascade=cascade, device="cpu"))
+    assert (found.remarks, found.calibration is None) == ((), False)
 
 
 @pytest.mark.parametrize(
