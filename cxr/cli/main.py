@@ -12,6 +12,7 @@ import cxr.cli.evaluate
 import cxr.cli.export
 import cxr.cli.ingest
 import cxr.cli.labels
+import cxr.cli.localise
 import cxr.cli.pipeline
 import cxr.cli.predict
 import cxr.cli.promote
