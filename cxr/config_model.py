@@ -20,6 +20,12 @@ class HeadConfig(Section):
     pooling: Literal["attention", "token"] = Field(
         "attention", description="what a branch sees: tokens weighted by its own query, or the pooled feature"
     )
+    stride: int | None = Field(
+        16,
+        ge=1,
+        description="the most pixels a side that a token of attention pooling stands for: of a backbone whose last stage is "
+        "coarser, the tokens of an earlier one; null: those of the last stage",
+    )
     hidden: int = Field(64, ge=1, description="width of a branch's hidden layer")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout in a branch")
     loss_weights: Literal["learned", "static", "uniform"] = Field(

@@ -36,7 +36,7 @@ class Features:
 
     Args:
         pooled: float [batch, width].
-        tokens: float [batch, tokens, width], the tokens of image patches alone, row by row.
+        tokens: float [batch, tokens, token width], the tokens of image patches alone, row by row.
     """
 
     pooled: torch.Tensor
@@ -59,16 +59,22 @@ class Backbone(nn.Module):
         options: further arguments of the timm model.
         weights: local file of weights in timm's layout; a 3-channel stem is folded to one channel and position
             embeddings are resized, both by timm.
+        stride: the most pixels that a token may stand for, in height and in width: a backbone whose last stage is coarser
+            gives the tokens of an earlier stage, the last that is as fine. None for those of its last stage.
 
     Raises:
         ConfigError: timm does not know the name, the model does not take the size or an option, or the weights are not
             all of this model's.
     """
 
-    def __init__(self, name: str, size: int, options: dict[str, Any], weights: Path | None = None) -> None:
+    def __init__(
+        self, name: str, size: int, options: dict[str, Any], weights: Path | None = None, stride: int | None = None
+    ) -> None:
         super().__init__()
         self.model = _create(name, size, options, weights)
         self.width = int(self.model.num_features)
+        self._stages = _stages(self.model, stride)
+        self.token_width = self.width if self._stages is None else int(self.model.feature_info[self._stages[0]]["num_chs"])
         # some CNNs widen the pooled feature inside their classifier; theirs is the mean of the tokens
         self._widens = int(getattr(self.model, "head_hidden_size", self.width)) != self.width
         self._prefix = int(getattr(self.model, "num_prefix_tokens", 0))
@@ -89,10 +95,17 @@ class Backbone(nn.Module):
         Raises:
             ValueError: the model gives neither tokens nor one feature map.
         """
-        features = self.model.forward_features(images)
+        features, finer = self._features(images)
         tokens = self._tokens(features)
         pooled = tokens.mean(dim=1) if self._widens else self.model.forward_head(features, pre_logits=True)
-        return Features(pooled, tokens)
+        return Features(pooled, tokens if finer is None else finer.flatten(2).transpose(1, 2))
+
+    def _features(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What the last stage gives, and, where that is too coarse, the map [batch, width, rows, columns] of a finer one."""
+        if self._stages is None:
+            return self.model.forward_features(images), None
+        features, maps = self.model.forward_intermediates(images, indices=list(self._stages), output_fmt="NCHW")
+        return features, maps[0]
 
     def _tokens(self, features: torch.Tensor) -> torch.Tensor:
         if not isinstance(features, torch.Tensor) or features.ndim not in (3, 4):
@@ -100,6 +113,16 @@ class Backbone(nn.Module):
         if features.ndim == 3:
             return features[:, self._prefix :]
         return features.flatten(1, 2) if self._channels_last else features.flatten(2).transpose(1, 2)
+
+
+def _stages(model: Any, stride: int | None) -> tuple[int, int] | None:
+    """The last stage whose tokens are as fine as the stride, and the last of all; None where these are one."""
+    strides = [info["reduction"] for info in model.feature_info]
+    if stride is None or strides[-1] <= stride:
+        return None
+    fine = [stage for stage, pixels in enumerate(strides) if pixels <= stride]
+    # without its last stage asked for, a model of timm may stop before it
+    return (fine[-1], len(strides) - 1) if fine else None
 
 
 def _create(name: str, size: int, options: dict[str, Any], weights: Path | None) -> Any:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
 from cxr.calibrate.calibration import Calibration
@@ -15,10 +15,11 @@ from cxr.config_model import ModelConfig
 from cxr.errors import DataError
 from cxr.labels.label_set import LabelSet
 
-FORMAT = 3
-READABLE = (1, 2, 3)
-"""Format 1 had no calibration, format 2 did not tell how the model was trained."""
+FORMAT = 4
+READABLE = (1, 2, 3, 4)
+"""Format 1 had no calibration, format 2 did not tell how the model was trained, format 3 had all tokens from the last stage."""
 KEY = "cxr.model"
+_TOKENS_OF_LAST = 3
 _LENGTH = 8  # bytes of the number at the start of a safetensors file, the length of its header
 
 
@@ -76,6 +77,15 @@ class ModelCard(BaseModel):
     training: dict[str, Any] | None = None
     split_sha256: str = ""
     older_run_id: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, header: Any) -> Any:
+        """Of an older format: what has a default now was another way."""
+        model = header.get("model") if isinstance(header, dict) else None
+        if not isinstance(model, dict) or header.get("format", FORMAT) > _TOKENS_OF_LAST:
+            return header
+        return {**header, "model": {**model, "head": {"stride": None, **model.get("head", {})}}}
 
 
 def read_card(path: Path) -> ModelCard:

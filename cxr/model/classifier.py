@@ -10,7 +10,7 @@ from torch import nn
 
 from cxr.config_model import HeadConfig, ModelConfig
 from cxr.model.backbone import Backbone
-from cxr.model.head import Branches, HeadOutput, MultiBranchHead
+from cxr.model.head import AttentionPooling, Branches, HeadOutput, MultiBranchHead
 from cxr.model.weights import initial_weights
 
 _MEAN, _STD = 0.5, 0.25
@@ -46,8 +46,8 @@ class Classifier(nn.Module):
 
     def __init__(self, config: ModelConfig, size: int, labels: int) -> None:
         super().__init__()
-        self.backbone = Backbone(config.backbone, size, config.options, initial_weights(config))
-        self.head = build_head(config.head, self.backbone.width, labels)
+        self.backbone = Backbone(config.backbone, size, config.options, initial_weights(config), config.head.stride)
+        self.head = build_head(config.head, self.backbone.width, labels, self.backbone.token_width)
 
     def forward(self, images: torch.Tensor) -> HeadOutput:
         """Logits of canonical images, uint8 [batch, size, size]."""
@@ -76,9 +76,15 @@ class Classifier(nn.Module):
     def undecayed(self) -> set[str]:
         """Names of parameters that weight decay leaves alone although they have more than one dimension."""
         embeddings: set[str] = getattr(self.backbone.model, "no_weight_decay", set)()
-        return {f"backbone.model.{name}" for name in embeddings} | {f"head.branches.{name}" for name in Branches.VECTORS}
+        vectors = {f"head.branches.{name}" for name in Branches.VECTORS}
+        return {f"backbone.model.{name}" for name in embeddings} | vectors | set(self.faster())
+
+    def faster(self) -> dict[str, float]:
+        """Names of parameters that learn at a multiple of the rate, and how many times it."""
+        pools = {name: module for name, module in self.named_modules() if isinstance(module, AttentionPooling)}
+        return {f"{name}.query": pool.rate for name, pool in pools.items()}
 
 
-def build_head(config: HeadConfig, width: int, labels: int) -> MultiBranchHead:
-    """The classification head on features of a width."""
-    return MultiBranchHead(width, labels, config.kind, config.pooling, config.hidden, config.dropout)
+def build_head(config: HeadConfig, width: int, labels: int, token_width: int | None = None) -> MultiBranchHead:
+    """The classification head on features of a width; tokens have the same, where nothing else is said."""
+    return MultiBranchHead(width, labels, config.kind, config.pooling, config.hidden, config.dropout, token_width)

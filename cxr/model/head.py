@@ -8,8 +8,8 @@ With pooled feature h and tokens Z of the backbone, for the labels j = 1..N:
     combination        z_j = w_j b_j + (1 - w_j) a_j, w_j = sigmoid(theta_j) learned, 1/2 at the start
 
 The queries share the tokens as keys and values: a linear key projection is absorbed by the queries, a linear value
-projection by the first layer of the branches. Ozturk et al. (arXiv 2310.06143) give the branches and the aggregated output;
-how the two are combined is our definition.
+projection by the first layer of the branches. The tokens may be of an earlier, finer stage than h, and D then is their width.
+Ozturk et al. (arXiv 2310.06143) give the branches and the aggregated output; how the two are combined is our definition.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ class HeadOutput:
 class AttentionPooling(nn.Module):
     """Tokens weighted by each label's own query.
 
+    A step of Adam moves every number of a query by about the learning rate, and so a score, D products over sqrt(D), by at
+    most sqrt(D) times as much: too little for maps to leave the even one. Queries therefore start, and learn, `rate` times
+    as large, as if nothing were divided.
+
     Args:
         width: of the tokens.
         labels: number of queries.
@@ -58,7 +62,8 @@ class AttentionPooling(nn.Module):
     def __init__(self, width: int, labels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.query = nn.Parameter(nn.init.trunc_normal_(torch.empty(labels, width), std=0.02))
+        self.rate = math.sqrt(width)
+        self.query = nn.Parameter(nn.init.trunc_normal_(torch.empty(labels, width), std=0.02 * self.rate))
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pool tokens [batch, tokens, width] to [batch, labels, width]; the weights are [batch, labels, tokens]."""
@@ -109,6 +114,7 @@ class MultiBranchHead(nn.Module):
         pooling: what a branch sees: "attention" or the pooled "token".
         hidden: width of a branch's hidden layer.
         dropout: in a branch.
+        token_width: of the backbone's tokens; None for that of the features.
     """
 
     def __init__(
@@ -119,12 +125,13 @@ class MultiBranchHead(nn.Module):
         pooling: Literal["attention", "token"] = "attention",
         hidden: int = 64,
         dropout: float = 0.1,
+        token_width: int | None = None,
     ) -> None:
         super().__init__()
-        self.width = width
-        has_branches = kind != "aggregated"
-        self.pool = AttentionPooling(width, labels) if has_branches and pooling == "attention" else None
-        self.branches = Branches(width, labels, hidden, dropout) if has_branches else None
+        self.width, self.token_width = width, token_width or width
+        has_branches, attends = kind != "aggregated", pooling == "attention"
+        self.pool = AttentionPooling(self.token_width, labels) if has_branches and attends else None
+        self.branches = Branches(self.token_width if attends else width, labels, hidden, dropout) if has_branches else None
         self.linear = nn.Linear(width, labels) if kind != "branches" else None
         self.theta = nn.Parameter(torch.zeros(labels)) if kind == "multi_branch" else None
 

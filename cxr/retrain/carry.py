@@ -30,11 +30,12 @@ class _Head:
 
     Args:
         prefix: that the names of its tensors begin with.
-        width: of the features that it takes.
+        width, token_width: of the features and tokens that it takes.
     """
 
     prefix: str
     width: int
+    token_width: int
 
 
 def plan_of(carry: CarryConfig, labels: LabelSet) -> LabelPlan:
@@ -108,7 +109,7 @@ def _carried(
 def _heads(classifier: Classifier) -> list[_Head]:
     own = getattr(classifier, "own_heads", {})
     heads = {"head.": classifier.head} | {f"own_heads.{k}.": head for k, head in own.items()}
-    return [_Head(prefix, head.width) for prefix, head in heads.items()]
+    return [_Head(prefix, head.width, head.token_width) for prefix, head in heads.items()]
 
 
 def _fresh(config: HeadConfig, head: _Head, label: str, seed: int) -> dict[str, torch.Tensor]:
@@ -116,4 +117,4 @@ def _fresh(config: HeadConfig, head: _Head, label: str, seed: int) -> dict[str, 
     digest = hashlib.sha256(f"{seed} {head.prefix} {label}".encode()).digest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int.from_bytes(digest[:7], "big"))
-        return dict(build_head(config, head.width, 1).state_dict())
+        return dict(build_head(config, head.width, 1, head.token_width).state_dict())

@@ -17,7 +17,8 @@ def parameter_groups(classifier: Classifier, loss: nn.Module, weight_decay: floa
 
     With n layers of the backbone, counted from its stem as timm counts them, layer i learns at layer_decay^(n - i) times the
     rate, the head and the loss at the rate itself: n + 1 different rates, of which a vision transformer of depth d has d + 2.
-    Vectors and scalars (biases, norms, embeddings, combination and loss weights) do not decay.
+    Vectors and scalars (biases, norms, embeddings, combination and loss weights) do not decay, nor do the queries of attention
+    pooling, which learn faster; see `cxr.model.head.AttentionPooling`.
 
     Args:
         classifier: whose parameters are grouped, each once.
@@ -30,14 +31,14 @@ def parameter_groups(classifier: Classifier, loss: nn.Module, weight_decay: floa
     """
     layers = _layers(classifier) if layer_decay < 1 else {}
     last = 1 + max(layers.values(), default=-1)
-    undecayed = classifier.undecayed()
-    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    undecayed, faster = classifier.undecayed(), classifier.faster()
+    groups: dict[tuple[int, bool, float], dict[str, Any]] = {}
     for name, parameter in [*classifier.named_parameters(), *loss.named_parameters()]:
-        layer, decays = layers.get(name, last), parameter.ndim > 1 and name not in undecayed
+        layer, decays, rate = layers.get(name, last), parameter.ndim > 1 and name not in undecayed, faster.get(name, 1.0)
+        group = {"params": [], "weight_decay": weight_decay if decays else 0.0, "scale": rate * layer_decay ** (last - layer)}
         place = "all" if layer_decay == 1 else "head" if layer == last else f"layer_{layer}"
-        title = place if decays else f"{place}_undecayed"
-        group = {"params": [], "weight_decay": weight_decay if decays else 0.0, "name": title}
-        groups.setdefault((layer, not decays), {**group, "scale": layer_decay ** (last - layer)})["params"].append(parameter)
+        group["name"] = place + ("" if decays else "_undecayed") + ("" if rate == 1 else f"_{rate:.3g}_times")
+        groups.setdefault((layer, not decays, rate), group)["params"].append(parameter)
     return [groups[key] for key in sorted(groups)]
 
 

@@ -231,3 +231,43 @@ def test_a_model_of_cxr_is_not_taken_for_one_of_timm(tmp_path: Path, vit_options
 def test_options_that_timm_stumbles_over_are_refused_in_words(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"model\.backbone: vit_tiny_patch16_224 at 32 pixels with"):
         Backbone("vit_tiny_patch16_224", 32, options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pvt_v2_b0", {"embed_dims": [8, 16, 40, 32], "depths": [1, 1, 1, 1]}),
+        ("resnet10t", {}),
+        ("swin_tiny_patch4_window7_224", {"embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2), "window_size": 2}),
+    ],
+)
+def test_a_backbone_that_ends_coarser_gives_the_tokens_of_the_last_stage_that_is_as_fine(
+    name: str, options: dict[str, Any]
+) -> None:
+    torch.manual_seed(1)
+    backbone, images = Backbone(name, 64, options, stride=16).eval(), torch.randn(2, 1, 64, 64)
+    coarse = Backbone(name, 64, options).eval()
+    coarse.load_state_dict(backbone.state_dict())
+    with torch.no_grad():
+        fine, last = backbone(images), coarse(images)
+    assert fine.tokens.shape == (2, 16, backbone.token_width)
+    assert last.tokens.shape == (2, 4, coarse.width)
+    assert torch.allclose(fine.pooled, last.pooled, atol=1e-5)  # what the aggregated branch sees is the same
+
+
+def test_fine_tokens_are_of_their_places_row_by_row() -> None:
+    torch.manual_seed(1)
+    backbone, images = Backbone("resnet10t", 64, {}, stride=4).eval(), torch.zeros(1, 1, 64, 64)
+    marked = images.clone()
+    marked[0, 0, 8:12, 40:44] = 1
+    with torch.no_grad():
+        changed = (backbone(marked).tokens - backbone(images).tokens).abs().sum(-1).reshape(16, 16)
+    row, column = divmod(int(changed.argmax()), 16)
+    assert (row, column) in [(r, c) for r in (1, 2, 3) for c in (9, 10, 11)]
+
+
+@pytest.mark.parametrize("stride", [16, 8, 2])
+def test_a_plain_transformer_has_one_grid_whatever_the_stride(stride: int, vit_options: dict[str, Any]) -> None:
+    backbone = Backbone("vit_tiny_patch16_224", 32, vit_options, stride=stride)
+    assert backbone.token_width == backbone.width
+    assert backbone(torch.zeros(1, 1, 32, 32)).tokens.shape[-1] == backbone.width

@@ -76,7 +76,7 @@ def test_without_a_choice_every_parameter_is_its_own_part(vit_options: dict[str,
 
 def test_embeddings_and_vectors_of_a_label_do_not_decay(vit_options: dict[str, Any]) -> None:
     undecayed = Classifier(_config(vit_options), 32, LABELS).undecayed()
-    vectors = {f"head.branches.{name}" for name in ("scale", "shift", "inner_bias")}
+    vectors = {f"head.branches.{name}" for name in ("scale", "shift", "inner_bias")} | {"head.pool.query"}
     assert {"backbone.model.pos_embed", "backbone.model.cls_token"} | vectors <= undecayed
     convolutional = Classifier(_config({}, backbone="resnet10t"), 32, LABELS)
     assert convolutional.undecayed() == vectors  # it says nothing of its own

@@ -94,9 +94,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a model file of cxr"):
         load_model(path, CPU)
     save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 99}'})
-    with pytest.raises(DataError, match="format 99; this version reads 1, 2, 3"):
+    with pytest.raises(DataError, match="format 99; this version reads 1, 2, 3, 4"):
         load_model(path, CPU)
-    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 3}'})
+    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": '{"format": 4}'})
     with pytest.raises(DataError, match="header"):
         load_model(path, CPU)
 
@@ -181,3 +181,14 @@ def test_a_calibrated_copy_has_the_same_weights_and_carries_its_calibration(
     assert read_card(copy).calibration == calibration
     assert read_card(copy).model_copy(update={"calibration": None}) == read_card(path)
     assert all(torch.equal(tensor, load_file(copy)[name]) for name, tensor in load_file(path).items())
+
+
+def test_a_file_of_the_format_before_has_the_tokens_of_the_last_stage(
+    tmp_path: Path, saved: tuple[Path, Classifier, ModelCard]
+) -> None:
+    older = saved[2].model_dump(mode="json") | {"format": 3}
+    del older["model"]["head"]["stride"]
+    path = tmp_path / "older.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, metadata={"cxr.model": json.dumps(older)})
+    assert read_card(path).model.head.stride is None
+    assert ModelCard.model_validate(older | {"format": 4}).model.head.stride == 16

@@ -170,3 +170,26 @@ def test_a_classifier_gives_the_same_logits_in_any_batch(kind: Any, pooling: Poo
     assert together.shape == (6, LABELS)
     assert torch.allclose(classifier(images[3:4]).combined, together[3:4], atol=1e-5)
     assert together.std(dim=0).min() > 1e-4
+
+
+def test_tokens_may_be_of_another_width_than_the_features() -> None:
+    head = MultiBranchHead(WIDTH, LABELS, hidden=6, token_width=7).eval()
+    features = Features(_features().pooled, torch.randn(5, TOKENS, 7, generator=torch.Generator().manual_seed(2)))
+    output = head(features)
+    assert output.combined.shape == (5, LABELS)
+    assert output.maps.shape == (5, LABELS, TOKENS)
+
+
+def test_branches_on_the_pooled_feature_do_not_ask_for_the_width_of_tokens() -> None:
+    head = MultiBranchHead(WIDTH, LABELS, pooling="token", hidden=6, token_width=7).eval()
+    assert head(_features()).combined.shape == (5, LABELS)
+
+
+def test_queries_start_near_the_even_map_and_learn_faster_the_wider_the_tokens() -> None:
+    torch.manual_seed(0)
+    for width in (64, 1024):
+        pool = MultiBranchHead(width, 50).pool
+        assert pool is not None
+        scores = pool.query.detach() @ torch.randn(width, 200) / width**0.5
+        assert scores.std() == pytest.approx(0.02 * width**0.5, rel=0.15)
+        assert pool.rate == width**0.5

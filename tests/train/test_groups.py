@@ -26,14 +26,15 @@ def _grouped(decay: float, stacked: bool = False, **config: Any) -> tuple[Classi
 def test_a_transformer_of_depth_d_has_d_plus_two_rates_rising_to_the_head(stacked: bool) -> None:
     classifier, loss, groups = _grouped(0.5, stacked)
     names = {id(p): name for module in (classifier, loss) for name, p in module.named_parameters()}
-    assert sorted({group["scale"] for group in groups}) == [0.5**4, 0.5**3, 0.5**2, 0.5, 1.0]
+    assert sorted({group["scale"] for group in groups if "times" not in group["name"]}) == [0.5**4, 0.5**3, 0.5**2, 0.5, 1.0]
     layer_of = {"patch_embed": 0, "cls_token": 0, "pos_embed": 0, "blocks.0": 1, "blocks.1": 2, "blocks.2": 3}
     for group in groups:
         for parameter in group["params"]:
             name = names[id(parameter)]
             layers = [layer for part, layer in layer_of.items() if name.startswith(f"backbone.model.{part}")]
             last = 3 if name.startswith("backbone.model.norm") else 4  # the last norm belongs to the last block
-            assert group["scale"] == 0.5 ** (4 - (layers[0] if layers else last)), name
+            faster = classifier.faster().get(name, 1.0)
+            assert group["scale"] == faster * 0.5 ** (4 - (layers[0] if layers else last)), name
 
 
 @pytest.mark.parametrize(
@@ -49,13 +50,14 @@ def test_every_parameter_is_in_one_group_and_none_is_empty(decay: float, config:
 
 
 def test_without_layer_decay_there_is_one_rate() -> None:
-    _, _, groups = _grouped(1.0)
-    assert [(group["scale"], group["weight_decay"]) for group in groups] == [(1.0, 0.05), (1.0, 0.0)]
+    classifier, _, groups = _grouped(1.0)
+    assert [(group["scale"], group["weight_decay"]) for group in groups] == [(1.0, 0.05), (1.0, 0.0), (32**0.5, 0.0)]
+    assert [id(query) for query in groups[-1]["params"]] == [id(classifier.head.pool.query)]
 
 
 def test_only_matrices_decay() -> None:
     classifier, loss, groups = _grouped(0.5)
     names = {id(p): name for module in (classifier, loss) for name, p in module.named_parameters()}
     kept = {names[id(p)] for group in groups if not group["weight_decay"] for p in group["params"]}
-    vectors = ("bias", "norm", "scale", "shift", "theta", "log_variance", "pos_embed", "cls_token")
+    vectors = ("bias", "norm", "scale", "shift", "theta", "log_variance", "pos_embed", "cls_token", "query")
     assert kept == {name for name in names.values() if any(vector in name for vector in vectors)}
