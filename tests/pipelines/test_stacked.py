@@ -60,7 +60,7 @@ def test_cascade_and_widths_are_written_tracked_and_told(finished: Path) -> None
     told = json.loads((finished / "predict/stage.json").read_text())["headline"]
     about = read_predictions(finished / "predict/predictions.parquet").about["network"]
     assert about.startswith("cascade of 2 and 6 attention heads: ")
-    assert f"% of the test studies went on to the wide one (rule: {cascade.rule})" in about
+    assert f"% of the test studies went on to the wide one ({cascade.identity})" in about
     assert about in told
     assert about in (finished / "evaluate/report.html").read_text()
 
