@@ -19,7 +19,7 @@ from cxr.localise.figures import LabelFigures, label_figures
 from cxr.localise.judge import Judged, judge
 from cxr.localise.names import names_of
 from cxr.localise.outputs import label_table, pair_table, write_outputs
-from cxr.localise.side import Name, Side, model_path, open_model, open_side
+from cxr.localise.side import Name, Side, model_path, open_model, open_side, other_images
 from cxr.localise.truth import BoxTruth, MaskTruth, Truth, mask_files
 from cxr.localise.verdict import RULE
 from cxr.model.card import weights_digest
@@ -110,7 +110,8 @@ def localise(asked: Asked, progress: Progress) -> Localised:
 
 
 def _truth(asked: Asked, side: Side) -> Truth:
-    names = names_of(side.frame, None if asked.key is None else read_key(asked.key))
+    key = None if asked.key is None else read_key(asked.key)
+    names = names_of(side.frame, key, other_images(asked.folder, side))
     if asked.boxes is not None:
         return BoxTruth(side, read_boxes(asked.boxes), names)
     assert asked.masks is not None  # one of both is given

@@ -21,7 +21,7 @@ class Names:
     """The names of the images of a side.
 
     Args:
-        rows: row by image_id, source_name and instance_uid of the manifest; -1 for a name of several images.
+        rows: row by image_id, source_name and instance_uid of the manifest; -1 for a name of several images, wherever they are.
         key: the secret of the pseudonyms, where names are the hospital's own SOPInstanceUID.
     """
 
@@ -40,11 +40,20 @@ class Names:
         return Undefined("several images have the name; use image_id of the manifest") if found == _SEVERAL else found
 
 
-def names_of(frame: pd.DataFrame, key: bytes | None = None) -> Names:
-    """The names of the images in rows of a manifest; see `Names`."""
+def names_of(frame: pd.DataFrame, key: bytes | None = None, others: pd.DataFrame | None = None) -> Names:
+    """The names of the images in rows of a manifest; see `Names`.
+
+    Args:
+        frame: the rows.
+        key: see `Names`.
+        others: rows of images that are no rows of `frame`, and may have the same names; None for none.
+    """
     rows: dict[str, int] = {}
     for column in _COLUMNS:
         for row, text in enumerate(frame[column].astype(str)):
             if text:
                 rows[text] = row if rows.get(text, row) == row else _SEVERAL
+    if others is not None:
+        shared = rows.keys() & {text for column in _COLUMNS for text in others[column].astype(str)}
+        rows |= dict.fromkeys(shared, _SEVERAL)
     return Names(rows, key)

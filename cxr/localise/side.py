@@ -80,7 +80,7 @@ def open_side(folder: Path, name: Name, labels: LabelSet) -> Side:
     if not path.is_file():
         raise DataError(f"{folder}: split/{file} is missing; give the folder of a pipeline that has run")
     manifest = read_manifest(path).where(split)
-    frame = manifest.frame[manifest.frame["shard"] >= 0].reset_index(drop=True)  # the others only a table lists
+    frame = _stored(manifest.frame)
     if frame.empty:
         raise DataError(f"{folder}: no {name} image is in the image store")
     codes = np.full((len(frame), len(labels.names)), UNKNOWN, np.int8)
@@ -88,6 +88,21 @@ def open_side(folder: Path, name: Name, labels: LabelSet) -> Side:
         if label in manifest.label_names:
             codes[:, column] = Manifest(frame, manifest.label_names).label_codes([label])[:, 0]
     return Side(frame, codes, labels, ImageStore(folder / "ingest" / "store"))
+
+
+def other_images(folder: Path, side: Side) -> pd.DataFrame:
+    """Rows of the manifest of the images of a pipeline that are not of a side: a file's name may be that of one of them, too.
+
+    Raises:
+        DataError: the pipeline has no manifest.
+    """
+    frame = _stored(read_manifest(folder / "ingest" / "manifest.parquet").frame)
+    return frame[~frame["image_id"].isin(side.frame["image_id"])]
+
+
+def _stored(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of images; the others only a table lists."""
+    return frame[frame["shard"] >= 0].reset_index(drop=True)
 
 
 def open_model(folder: Path, device: torch.device) -> Predictor:

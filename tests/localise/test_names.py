@@ -30,6 +30,15 @@ def test_a_name_of_several_images_is_not_guessed(tmp_path):
     assert names_of(frame).row("t:0002") == 2
 
 
+def test_a_name_that_an_image_of_the_other_side_has_too_is_not_guessed(tmp_path):
+    frame = side_of(tmp_path, [[1, 0, 0]] * 3).frame
+    others = frame.iloc[:1].assign(image_id="t:0009", instance_uid="1.2.9")  # its file is called name-0, too
+    found = names_of(frame, None, others).row("b/name-0.png")
+    assert isinstance(found, Undefined)
+    assert "several images" in found.reason
+    assert [names_of(frame, None, others).row(text) for text in ("t:0000", "1.2.0", "name-1")] == [0, 0, 1]
+
+
 def test_the_hospitals_own_uid_is_found_with_the_key_alone(tmp_path):
     key = bytes(32)
     frame = side_of(tmp_path, [[1, 0, 0]] * 3).frame
