@@ -53,7 +53,7 @@ class Figure:
     Args:
         value: its mean, in [0, 1].
         interval: by patient.
-        over: by `REFERENCES`, what is gained; undefined where no pair has such a reference.
+        over: by `REFERENCES`, what is gained; undefined where no pair has such a reference, or those of too few patients.
     """
 
     value: float
@@ -116,6 +116,9 @@ def _difference(table: pd.DataFrame, name: str, reference: str, seed: int) -> Di
     other = table[f"{name}_{reference}"].to_numpy(np.float64)
     if np.isnan(other).all():
         return Undefined("no image has such a map")
+    patients = table["patient"][~np.isnan(other)].nunique()
+    if patients < FEWEST:  # the label has enough of them, and yet few with such a map
+        return Undefined(f"only {count_text(patients, 'patient')} with such a map, fewer than {FEWEST}")
     own = table[name].to_numpy(np.float64)
     value, bounds = mean_by_patient(own - other, table["patient"], seed)
     return Difference(float(np.nanmean(other)), value, bounds if isinstance(bounds, Undefined) else Span(*bounds))

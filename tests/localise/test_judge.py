@@ -112,6 +112,18 @@ def test_only_findings_that_are_known_to_be_absent_are_other_labels(tmp_path):
     assert unknown["energy_other"].isna().all()
 
 
+def test_other_findings_that_few_patients_are_known_not_to_have_are_no_comparison(tmp_path):
+    table = judged_of(tmp_path, PLACES, [[found, EVEN, EVEN] for found in unlike(PLACES)]).table
+    for known, words_then in ((FEWEST, "shows the finding"), (FEWEST - 1, "shows more than its usual place")):
+        few = table.copy()
+        few.loc[known:, ["energy_other", "pointing_other"]] = np.nan
+        found = label_figures(few, LABELS.names)[0]
+        assert isinstance(found.figures["energy"].over["other"], Undefined) == (known < FEWEST)
+        assert verdict(found).startswith(words_then)
+    table[["energy_elsewhere", "pointing_elsewhere"]] = np.nan
+    assert verdict(label_figures(table, LABELS.names)[0]) == "is not blind (other patients: not compared)"
+
+
 def test_images_of_the_same_patient_are_not_the_other_patients(tmp_path):
     places = [0, 0, 0, 3]
     table = judged_of(tmp_path, places, [[sharp(place), EVEN, EVEN] for place in places], patients=["a", "a", "a", "b"]).table
