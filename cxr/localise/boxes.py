@@ -19,6 +19,7 @@ _NIH_SIDE = 1024
 _PLAIN = ["image", "label", "x", "y", "width", "height"]
 _GRID = ["image_width", "image_height"]
 _SAME_SHAPE = 0.01  # copies of an image are rounded to whole pixels
+_OVER = 0.05  # share of a side by which a hand that draws may slip over the edge
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,17 @@ class Box:
             return True
         rows, columns = frame.stored
         return abs(self.grid[0] * rows / (self.grid[1] * columns) - 1) <= _SAME_SHAPE
+
+    def lies_on(self, frame: Frame) -> bool:
+        """Whether all of it lies on the image, but for a slip; else it was drawn on a copy of another size."""
+        rows, columns = frame.stored
+        across, down = self.grid or (columns, rows)
+        return (
+            -_OVER * across <= self.left
+            and self.left + self.width <= (1 + _OVER) * across
+            and -_OVER * down <= self.top
+            and self.top + self.height <= (1 + _OVER) * down
+        )
 
     def draw(self, mask: Mask) -> None:
         """Fill the box into a mask of the file's pixels, bool [rows, columns]; what lies outside the image is left away."""

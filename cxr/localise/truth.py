@@ -82,6 +82,8 @@ class BoxTruth:
             return frame
         if not all(box.fits(frame) for box in given.boxes):
             return Undefined("the image that the box was drawn on has another shape than the file")
+        if not all(box.lies_on(frame) for box in given.boxes):
+            return Undefined("the box reaches over the edge of the image, as if drawn on a copy of another size")
         mask = np.zeros(frame.stored, np.bool_)
         for box in given.boxes:
             box.draw(mask)
@@ -141,7 +143,5 @@ def _from_mask(row: int, label: int, mask: Mask | None, frame: Frame | Undefined
 
 
 def _laid(row: int, label: int, mask: Mask, frame: Frame) -> Pair | Undefined:
-    if not mask.any():
-        return Undefined("the box lies outside the image")
     truth = frame.lay(mask)
     return Pair(row, label, truth) if truth.any() else Undefined("too small, or cut away, in the image that the model sees")

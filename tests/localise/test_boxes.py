@@ -91,12 +91,16 @@ def test_a_box_of_an_image_of_another_shape_does_not_fit(tmp_path):
     assert not Box(1, 1, 1, 1, (800, 600)).fits(frame)
 
 
+OVER = "the box reaches over the edge of the image, as if drawn on a copy of another size"
 ODD = [
     (["a,Mass,1,2,3,4"], "no image of this side has the name"),
     (["name-0,Fracture,1,2,30,40"], "'Fracture' is no label of the model"),
     (["name-0,Effusion,1,2,30,40"], "the label table does not say that the finding is there"),
     (["name-0,Hernia,1,2,30,40"], "the label table does not say that the finding is there"),
-    (["name-0,Mass,70,2,30,40"], "the box lies outside the image"),
+    (["name-0,Mass,70,2,30,40"], OVER),
+    (["name-0,Mass,40,50,600,700"], OVER),  # drawn on an original of many more pixels
+    (["name-0,Mass,-30,2,50,40"], OVER),
+    (["name-0,Mass,1,2,30,40", "name-0,Mass,1,40,30,40"], OVER),
     (["name-0,Mass,10,10,1,1"], "too small, or cut away, in the image that the model sees"),
     (["name-1,Mass,10,10,30,30"], "the manifest does not tell how the image was turned"),
 ]
@@ -109,6 +113,14 @@ def test_what_cannot_be_laid_on_an_image_is_left_out_with_a_reason(tmp_path, row
     truth = BoxTruth(side, read_boxes(table(tmp_path, PLAIN + "\n".join(rows))), names_of(side.frame))
     (found,) = truth.pairs()
     assert found == Undefined(reason)
+
+
+def test_a_hand_that_slips_over_the_edge_draws_a_box_all_the_same(tmp_path):
+    side = side_of(tmp_path / "store", [[1, 0, 0]])
+    path = table(tmp_path, PLAIN + "name-0,Mass,-2,30,40,36\n")
+    (found,) = BoxTruth(side, read_boxes(path), names_of(side.frame)).pairs()
+    assert isinstance(found, Pair)
+    assert found.truth[15:, :19].all()
 
 
 def test_a_box_of_another_shape_is_left_out(tmp_path):
