@@ -38,11 +38,14 @@ class StudyFile:
     study: str
 
     def content(self) -> bytes | Refused:
-        """Its bytes, or why they cannot be had."""
+        """Its bytes, or why they cannot be had: what lies there now may be of another patient."""
         try:
-            return self.files.fetch(self.name)
+            data = self.files.fetch(self.name)
         except Refused as refused:
             return refused
+        if hashlib.sha256(data).hexdigest() != self.digest:
+            return Refused("not-read", "it has changed since")
+        return data
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,18 @@ def test_two_different_images_of_one_uid_are_not_reported_as_one(deliver):
     assert found.deliveries[0].problem == "two of its images have the same SOPInstanceUID and are not the same"
 
 
+def test_a_file_that_another_patients_has_taken_the_place_of_is_not_reported(tmp_path, model_file):
+    own, other = ({"StudyInstanceUID": f"{name}.2.3", "PatientID": name} for name in ("1", "9"))
+    for number in range(2):
+        (tmp_path / f"{number}.dcm").write_bytes(chest(number, **own))
+    given, kept = find_studies([files_of(tmp_path)], lambda *_: None), Kept()
+    (tmp_path / "1.dcm").write_bytes(chest(2, **other))
+    (found,) = Deliverer(model_file, torch.device("cpu"), ["Mass"]).deliver(given.studies, kept)
+    assert (found.study, found.scored, found.left_out, found.maps) == ("1.2.3", 1, 1, 1)
+    assert {(each.PatientID, each.StudyInstanceUID) for each in kept.objects} == {("1", "1.2.3")}
+    assert kept.objects[-1].CompletionFlag == "PARTIAL"
+
+
 def test_a_report_goes_last_and_refers_to_every_map(deliver):
     found = deliver([chest(0), chest(1)], maps=NAMES)
     assert [each.Modality for each in found.objects] == ["OT"] * 3 + ["SR"] + ["OT"] * 3 + ["SR"]
