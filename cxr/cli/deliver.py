@@ -65,7 +65,7 @@ def deliver(inputs: tuple[str, ...], record: Path | None, **given: Any) -> int:
         _print(found, done)
         if record is not None:
             _record(record, found, done)
-    complete = not found.broken and not any(delivery.problem for delivery in done)
+    complete = not found.broken and not any(delivery.problem or delivery.faulty for delivery in done)
     if not complete and record is None:
         console().print("which study or file that is: the same command with --record FILE.csv says it", highlight=False)
     return 0 if complete else _INCOMPLETE
@@ -88,6 +88,10 @@ def _print(given: Given, done: list[Delivery]) -> None:
     whole = [each for each in done if each.radiographs]
     reported = sum(not each.problem for each in whole)
     console().print(f"{reported} of {len(whole)} studies with radiographs delivered", highlight=False)
+    faulty = sum(each.faulty for each in whole)
+    if faulty:
+        told = f"{count_text(faulty, 'image')} of these not scored, since something is wrong there; the report says what"
+        console().print(f"[yellow]{told}[/]", highlight=False)
     if len(whole) < len(done):
         console().print(f"{len(done) - len(whole)} without radiographs are left out", highlight=False)
     if len(done) < len(given.studies):

@@ -40,6 +40,7 @@ class Delivery:
         maps: pictures at the destination, which the report refers to.
         problem: why the destination does not have all of it; empty where it has.
         radiographs: whether the study has any, so that a report was due.
+        faulty: of the images left out, those that something is wrong with; the others are out of scope.
     """
 
     study: str
@@ -50,6 +51,7 @@ class Delivery:
     maps: int = 0
     problem: str = ""
     radiographs: bool = True
+    faulty: int = 0
 
 
 class Deliverer:
@@ -123,8 +125,9 @@ class Deliverer:
             report = self._report(result, basis, stored)
         (last,) = destination.send([report])
         uid = "" if last.problem else str(report.SOPInstanceUID)
-        images, left = len(result.images), len(result.left_out)
-        return Delivery(study, uid, images, left, _yes(result), len(stored), _problem((*receipts, last)))
+        images, left, faulty = len(result.images), len(result.left_out), sum(each.faulty for each in result.left_out)
+        problem = _problem((*receipts, last))
+        return Delivery(study, uid, images, left, _yes(result), len(stored), problem, faulty=faulty)
 
     def _report(self, result: StudyResult, basis: str, captures: Sequence[Capture]) -> ComprehensiveSR:
         return build_report(result, self._model, self._vocabulary, basis, captures)

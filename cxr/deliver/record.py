@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from cxr.deliver.deliver import Delivery
 from cxr.deliver.study import Given, Stray
 from cxr.errors import ConfigError, CxrError
+from cxr.evaluate.wording import count_text
 from cxr.ingest.outcome import FileOutcome
 from cxr.ingest.source.entry import Files
 from cxr.ingest.source.folder import FolderFiles
@@ -86,8 +87,13 @@ def _delivered(delivery: Delivery) -> dict[str, object]:
         "left_out": delivery.left_out,
         "yes": ", ".join(delivery.yes),
         "maps": delivery.maps,
-        "reason": delivery.problem,
+        "reason": delivery.problem or _faulty(delivery),
     }
+
+
+def _faulty(delivery: Delivery) -> str:
+    told = f"{count_text(delivery.faulty, 'image')} not scored, since something is wrong there; the report says what"
+    return told if delivery.faulty else ""
 
 
 def _stray(stray: Stray) -> dict[str, object]:

@@ -90,6 +90,18 @@ def test_what_cannot_be_reported_is_told_and_the_code_is_1(studies, model_file, 
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+def test_a_study_with_a_report_and_a_broken_image_is_not_all_well(studies, model_file, tmp_path):
+    own = {"StudyInstanceUID": "1.2.3", "PatientID": "A"}
+    (studies / "c.dcm").write_bytes(chest(2, **own))
+    (studies / "d.dcm").write_bytes(chest(3, **own, RescaleSlope=0, RescaleIntercept=0))
+    record = tmp_path / "record.csv"
+    done = run(studies, "--model", model_file, "--out", tmp_path / "out", "--record", record)
+    assert done.return_value == 1
+    assert "3 of 3 studies with radiographs delivered" in done.output
+    assert "1 image of these not scored, since something is wrong there" in done.output
+    assert record.read_text().count("1 image not scored, since something is wrong there; the report says what") == 1
+
+
 def test_a_study_of_another_modality_is_no_failure(studies, model_file, tmp_path):
     (studies / "c.dcm").write_bytes(chest(2, Modality="CT"))
     done = run(studies, "--model", model_file, "--out", tmp_path / "out")
