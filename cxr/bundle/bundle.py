@@ -32,6 +32,9 @@ _METADATA, _INFERENCE = "configs/metadata.json", "configs/inference.json"
 _WAY_OUT = "use `cxr export` or `cxr predict`, and report it as a defect"
 _UNITS = {"study": "studies", "patient": "patients"}
 _SCRIPT, _STATE = "models/model.ts", "models/model.pt"
+_LICENSE = "LICENSE"
+_WRITTEN = {_METADATA, _INFERENCE, _SCRIPT, _STATE, _LICENSE, "configs/logging.conf", "docs/README.md"}
+_OWN = {name.partition("/")[0] for name in _WRITTEN}
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,14 @@ def bundle(model: Path, out: Path, heads: int | None, images: Path | None, progr
 
     Args:
         model: the model file.
-        out: the folder; it appears whole and checked, or not at all, in the place of an older bundle.
+        out: the folder; it appears whole and checked, or not at all, in the place of an older bundle that is as it was written.
         heads: of a stacked model the number of attention heads; None for the network that was calibrated.
         images: the folder of a pipeline, whose test images are compared; None for phantoms.
         progress: told how far the comparison is.
 
     Raises:
-        CxrError: MONAI is missing, something else lies at `out`, the network cannot be brought to TorchScript, or it is too
-            far from its model.
+        CxrError: MONAI is missing, something else lies at `out`, it cannot be written, the network cannot be brought to
+            TorchScript, or it is too far from its model.
         DataError: see `cxr.export.network.choose`, `cxr.export.images.test_images` and
             `cxr.bundle.inference.inference_config`; or the calibration is of studies or patients.
     """
@@ -94,7 +97,7 @@ def _write(folder: Path, digest: str, chosen: Chosen, pictures: Pictures, progre
         _INFERENCE: inference,
         "configs/logging.conf": LOGGING,
         "docs/README.md": readme(chosen.card, check),
-        "LICENSE": LICENSE,
+        _LICENSE: LICENSE,
     }
     _write_texts(folder, texts)
     return check
@@ -132,30 +135,58 @@ def _refuse_card(card: ModelCard, path: Path) -> None:
 def _refuse_place(out: Path) -> None:
     if not out.parent.is_dir():
         raise CxrError(f"--out: the folder {out.parent} does not exist")
-    if not out.exists() or _is_bundle(out) or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    raise CxrError(f"--out: {out} is there already, and no bundle that could be replaced; choose another name")
+    if not _is_bundle(out):
+        raise CxrError(f"--out: {out} is there already, and no bundle that could be replaced; choose another name")
+    if added := _added(out):
+        raise CxrError(
+            f"--out: {out} is a bundle with {added} in it, which would be lost; take that away, or choose another name"
+        )
 
 
 def _is_bundle(folder: Path) -> bool:
     return all((folder / name).is_file() for name in (_METADATA, _INFERENCE, _SCRIPT, _STATE))
 
 
+def _added(folder: Path) -> str:
+    """What somebody has put into a bundle, where MONAI reads and writes if told nothing else; empty where there is nothing."""
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
+    tops = {name: name.partition("/")[0] for name in files - _WRITTEN}
+    added = {name if top in _OWN else top for name, top in tops.items()}
+    own = folder / _LICENSE
+    if own.is_file() and own.read_text(encoding="utf-8", errors="replace") != LICENSE:
+        added.add(f"another {_LICENSE}")
+    return ", ".join(sorted(added))
+
+
 @contextmanager
 def _appearing(out: Path) -> Iterator[Path]:
-    """A folder to fill that appears under its name when all went well, and leaves nothing where not."""
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    """A folder to fill that appears under its name when all went well, and leaves nothing where not.
+
+    Raises:
+        CxrError: it cannot be written, or somebody has put something there meanwhile.
+    """
     try:
-        new, old = beside / "new", beside / "old"
-        new.mkdir()
-        yield new
-        if out.exists():
-            os.replace(out, old)
+        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
         try:
-            os.replace(new, out)
-        except OSError:
-            if old.exists():
-                os.replace(old, out)
-            raise
-    finally:
-        shutil.rmtree(beside)
+            (beside / "new").mkdir()
+            yield beside / "new"
+            _refuse_place(out)
+            _put(beside / "new", out, beside / "old")
+        finally:
+            shutil.rmtree(beside)
+    except OSError as error:
+        raise CxrError(f"--out: {out}: cannot be written: {error.strerror or type(error).__name__}") from error
+
+
+def _put(new: Path, out: Path, old: Path) -> None:
+    """Put a folder in the place of another, which stays where that fails."""
+    if out.exists():
+        os.replace(out, old)
+    try:
+        os.replace(new, out)
+    except OSError:
+        if old.exists():
+            os.replace(old, out)
+        raise

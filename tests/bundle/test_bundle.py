@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,6 @@ def test_an_older_bundle_is_replaced_and_any_other_folder_is_left_alone(model: P
     out = tmp_path / "out"
     out.mkdir()
     bundle(other, out, None, None, quiet)
-    (out / "stale").touch()
     bundle(model, out, None, None, quiet)
     assert files_of(out) == FILES
     assert weights_digest(model) in (out / "configs" / "metadata.json").read_text()
@@ -107,6 +108,49 @@ def test_an_older_bundle_is_replaced_and_any_other_folder_is_left_alone(model: P
         with pytest.raises(CxrError, match="no bundle that could be replaced"):
             bundle(model, place, None, None, quiet)
     assert {path.name for path in tmp_path.iterdir()} == {"other.safetensors", "out", "precious"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("data/a/scan.dcm", "data"),
+        ("eval/answer.csv", "eval"),
+        ("docs/mine.md", "docs/mine.md"),
+        ("LICENSE", "another LICENSE"),
+    ],
+)
+def test_a_bundle_that_has_something_of_its_users_in_it_is_left_alone(
+    model: Path, bundled: Path, tmp_path: Path, name: str, told: str
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(bundled, out)
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(CxrError, match=f"is a bundle with {told} in it"):
+        bundle(model, out, None, None, quiet)
+    assert (out / name).read_text(encoding="utf-8") == "mine"
+    assert files_of(out) == FILES | {name}
+
+
+def test_what_is_put_into_the_place_meanwhile_is_left_alone(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def meet(done: int, total: int, text: str = "") -> None:
+        out.mkdir(exist_ok=True)
+        (out / "scan.dcm").touch()
+
+    with pytest.raises(CxrError, match="no bundle that could be replaced"):
+        bundle(model, out, None, None, meet)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "scan.dcm"]
+
+
+def test_a_place_that_cannot_be_written_to_is_told(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(CxrError, match="out: cannot be written: Permission denied"):
+        bundle(model, tmp_path / "out", None, None, quiet)
 
 
 def test_a_bundle_that_is_too_far_from_its_model_does_not_appear(
