@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,12 +85,14 @@ def appearing_folder(folder: Path) -> Iterator[Path]:
         CxrError: it cannot be made or filled.
     """
     place = folder.resolve()
-    partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
     try:
-        partial.mkdir()
-        yield partial
-        os.replace(partial, place)
+        # a name of its own: on a shared disk another machine's process may have the same number
+        with tempfile.TemporaryDirectory(
+            prefix=f".{place.name}.", suffix=".partial", dir=place.parent, ignore_cleanup_errors=True
+        ) as beside:
+            partial = Path(beside, "new")
+            partial.mkdir()
+            yield partial
+            os.replace(partial, place)
     except OSError as error:
         raise CxrError(f"{folder}: cannot be written: {error.strerror or type(error).__name__}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,19 @@ def test_the_folder_appears_with_all_that_is_in_it(place: Path, name: str) -> No
         assert not (place / name / "1.png").exists()
     assert [path.name for path in (place / name).iterdir()] == ["1.png"]
     assert not list(place.glob(".*"))
+
+
+def test_two_runs_whose_processes_have_one_number_do_not_touch_each_others_folders(place: Path) -> None:
+    with appearing_folder(Path("new")) as first:
+        (first / "1.png").write_bytes(b"x")
+        (place / f".empty.{os.getpid()}.partial").mkdir()  # as one that was killed has left it
+        with appearing_folder(Path("new")) as second, appearing_folder(Path("empty")) as third:
+            assert len({first, second, third}) == 3
+            (third / "3.png").write_bytes(b"x")
+        assert (first / "1.png").exists()
+        (place / "new").rmdir()
+    assert [path.name for path in (place / "new").iterdir()] == ["1.png"]
+    assert [path.name for path in (place / "empty").iterdir()] == ["3.png"]
 
 
 def test_of_a_run_that_fails_nothing_is_left(place: Path) -> None:
