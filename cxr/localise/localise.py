@@ -18,7 +18,7 @@ from cxr.localise.check import CheckFigures, check_figures
 from cxr.localise.figures import LabelFigures, label_figures
 from cxr.localise.judge import Judged, judge
 from cxr.localise.names import names_of
-from cxr.localise.outputs import label_table, pair_table, write_outputs
+from cxr.localise.outputs import PICTURES, label_table, pair_table, write_outputs
 from cxr.localise.side import Name, Side, model_path, open_model, open_side, other_images
 from cxr.localise.truth import BoxTruth, MaskTruth, Truth, mask_files
 from cxr.localise.verdict import RULE
@@ -45,7 +45,8 @@ class Asked:
         key: file with the key of the pseudonyms, where the truth is named by the hospital's own SOPInstanceUID.
 
     Raises:
-        ConfigError: neither or both of boxes and masks are given, or the result would lie in the pipeline's folder.
+        ConfigError: neither or both of boxes and masks are given; or the result would lie in the pipeline's folder, where no
+            folder can be, or beside pictures of an earlier one.
     """
 
     folder: Path
@@ -62,6 +63,10 @@ class Asked:
             raise ConfigError("give the truth: --boxes TABLE.csv or --masks FOLDER, one of them")
         if self.out.resolve().is_relative_to(self.folder.resolve()):
             raise ConfigError("--out lies in the folder of the pipeline, which is for its stages alone; choose another folder")
+        if self.out.exists() and not self.out.is_dir():
+            raise ConfigError(f"--out: {self.out} is no folder; choose another name")
+        if any(self.out.glob(PICTURES)):  # they would seem to be of the new tables
+            raise ConfigError(f"--out: {self.out} has pictures of an earlier judgement; take them away, or choose another")
 
 
 @dataclass(frozen=True, eq=False)

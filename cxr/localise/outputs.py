@@ -19,6 +19,8 @@ from cxr.localise.side import Side
 from cxr.localise.verdict import verdict
 
 WRITTEN = ("localisation.csv", "pairs.csv", "localisation.json")
+PICTURES = "*st-[0-9][0-9]-*.png"
+"""The names that `cxr.localise.pictures` gives, as a pattern: best and worst, with their rank."""
 _IDS = ("image_id", "patient_id", "study_id")
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cxr.errors import CxrError
+from cxr.localise.outputs import PICTURES
 from cxr.localise.pictures import draw, write_pictures
 from cxr.localise.truth import Pair
 from tests.localise.sides import LABELS, SIZE, Looking, side_of
@@ -47,6 +48,7 @@ def test_best_and_worst_are_drawn_once_each_and_named(tmp_path, count, starts):
     table = pd.DataFrame({"row": [0, 1, 2], "label": 0, "energy": [0.1, 0.2, 0.9], "energy_even": 0.1})
     maps = np.repeat(EVEN[np.newaxis, np.newaxis], 41, axis=0).repeat(3, axis=1)
     written = write_pictures(tmp_path, count, table, side, Given(), Looking(maps))
+    assert {path.name for path in tmp_path.glob(PICTURES)} == set(written)
     assert set(written) == {f"{start}-{LABELS.names[0]}-t:{row:04d}.png" for row, start in starts.items()}
     assert all(cv2.imread(str(tmp_path / name)).shape == (512, 512, 3) for name in written)
 

@@ -156,12 +156,20 @@ def test_errors_are_told_in_a_line_and_leave_nothing(cohort_folder: Path, tmp_pa
         ((cohort_folder, "--out", cohort_folder / "maps", "--masks", masks), "--out lies in the folder of the pipeline"),
         ((cohort_folder, "--out", out, "--masks", masks, "--key", other), "cannot be read as a pseudonym key"),
     ]
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    (earlier / "best-01-Mass-t:0001.png").touch()
+    cases += [
+        ((cohort_folder, "--out", other, "--masks", masks), "is no folder"),
+        ((cohort_folder, "--out", earlier, "--masks", masks), "has pictures of an earlier judgement"),
+    ]
     for arguments, problem in cases:
         told = command("localise", *arguments)
         assert told.code == 2
         assert problem in told.err
         assert "Traceback" not in told.err
         assert not out.exists()
+    assert len(list(earlier.iterdir())) == 1
 
 
 def test_a_model_without_maps_is_told(cohort_folder: Path, tmp_path: Path, command: Any) -> None:
