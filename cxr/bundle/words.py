@@ -103,8 +103,9 @@ def _table(card: ModelCard) -> str:
     if card.calibration is None:
         lines = ["| channel | finding |", "|---|---|"]
         return "\n".join([*lines, *(f"| {place} | {name} |" for place, name in enumerate(names))])
-    point = card.calibration.config.points[0].name
+    point, raw = card.calibration.config.points[0].name, card.calibration.unscaled
     lines = [f"| channel | finding | yes from ({point}) |", "|---|---|---|"]
     for place, (name, least) in enumerate(thresholds(card.calibration, names).items()):
-        lines.append(f"| {place} | {name} | {'no threshold' if least is None else f'{least:.4f}'} |")
+        told = f"{name} (score, not calibrated: {raw[name]})" if name in raw else name
+        lines.append(f"| {place} | {told} | {'no threshold' if least is None else f'{least:.4f}'} |")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from cxr.calibrate.scaling import Scaling
+from cxr.calibrate.scaling import Scaling, Unchanged
 from cxr.calibrate.thresholds import OperatingPoint
 from cxr.config_evaluate import CalibrateConfig, Combine, Unit
 from cxr.errors import DataError
@@ -82,6 +82,12 @@ class Calibration(BaseModel):
             if fitted.scaling.method not in (self.config.method, "none"):
                 raise ValueError(f"label '{label}' was scaled by {fitted.scaling.method}, not {self.config.method}")
         return self
+
+    @property
+    def unscaled(self) -> dict[str, str]:
+        """The labels whose scores are left as they are, and why: what is said of these is no calibrated probability."""
+        scalings = {name: each.scaling for name, each in self.labels.items()}
+        return {name: each.reason for name, each in scalings.items() if isinstance(each, Unchanged)}
 
     def apply(self, scores: _Float, label_names: Sequence[str]) -> _Float:
         """Probabilities of scores.

@@ -27,8 +27,7 @@ def headline(calibration: Calibration) -> str:
 
 def unscaled(calibration: Calibration) -> dict[str, str]:
     """The labels whose scores are left as they are, and why."""
-    scalings = {name: each.scaling for name, each in calibration.labels.items()}
-    return {name: each.reason for name, each in scalings.items() if isinstance(each, Unchanged)}
+    return calibration.unscaled
 
 
 def table(calibration: Calibration) -> tuple[tuple[str, ...], ...]:

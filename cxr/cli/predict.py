@@ -125,6 +125,9 @@ def _print(summary: Summary, networks: Networks, maps: Path | None) -> None:
         click.echo(f"network    {networks.words}")
     for remark in networks.remarks:
         click.echo(f"           {remark}")
+    if networks.calibration is not None:
+        for name, reason in networks.calibration.unscaled.items():
+            click.echo(f"to mind: the score of '{name}' is no calibrated probability, but left as it is: {reason}")
     if summary.twice is not None:
         click.echo(f"           {summary.twice} of {summary.scored} files were scored by the wide network, too")
     if not summary.complete:

@@ -101,7 +101,8 @@ def _source(reference: Dataset) -> Dataset:
 
 
 def _caption(finding: Finding, model: ReportedModel) -> tuple[str, ...]:
-    decided = f"{finding.label}: probability {finding.probability:.3f}, {decision_text(finding)} at '{model.point_name}'"
+    word = "probability" if model.scaled(finding.label) else "score, not calibrated,"
+    decided = f"{finding.label}: {word} {finding.probability:.3f}, {decision_text(finding)} at '{model.point_name}'"
     return (
         decided,
         f"{model.name}; run {model.run_id[:8]}, weights {model.weights[:8]}",

@@ -17,6 +17,7 @@ from cxr.labels.label_set import Label
 
 SCHEME = "99CXR"
 PROBABILITY = CodedConcept("probability", SCHEME, "Calibrated probability")
+SCORE = CodedConcept("score", SCHEME, "Score, not calibrated")
 THRESHOLD = CodedConcept("threshold", SCHEME, "Threshold of the operating point")
 DECISION = CodedConcept("decision", SCHEME, "At or above the threshold")
 NOT_SCORED = CodedConcept("not-scored", SCHEME, "Image not scored")

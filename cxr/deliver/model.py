@@ -58,6 +58,10 @@ class ReportedModel:
         """The operating point that says yes or no."""
         return self.calibration.config.points[0].name
 
+    def scaled(self, label: str) -> bool:
+        """Whether the score of a label was made a probability; else it is left as it is."""
+        return label not in self.calibration.unscaled
+
     def point(self, label: str) -> PointOrReason:
         """That operating point of a label, or why there is none."""
         return self.calibration.labels[label].points[self.point_name]

@@ -173,7 +173,8 @@ def _maps(finding: Finding, images: Sequence[ScoredImage], captures: Sequence[Ca
 
 def _numbers(finding: Finding, model: ReportedModel) -> list[Measurement]:
     # six decimals: a decimal string has 16 characters at most
-    numbers = [Measurement(codes.PROBABILITY, round(finding.probability, 6), codes.NO_UNIT)]
+    name = codes.PROBABILITY if model.scaled(finding.label) else codes.SCORE
+    numbers = [Measurement(name, round(finding.probability, 6), codes.NO_UNIT)]
     point = model.point(finding.label)
     if isinstance(point, OperatingPoint):
         numbers.append(Measurement(codes.THRESHOLD, round(point.threshold, 6), codes.NO_UNIT))

@@ -41,7 +41,19 @@ def decision_text(finding: Finding) -> str:
 
 
 def point_text(label: str, model: ReportedModel) -> str:
-    """Where a probability becomes a yes, and what that did to the validation patients; or why there is no such point."""
+    """Where a probability becomes a yes, and what that did to the validation patients; or why there is no such point.
+
+    Of a label without calibration it says that first.
+    """
+    return f"{_score_text(label, model)}{_decided_text(label, model)}"
+
+
+def _score_text(label: str, model: ReportedModel) -> str:
+    reason = model.calibration.unscaled.get(label)
+    return "" if reason is None else f"The score is left as it is, and is no calibrated probability: {reason}. "
+
+
+def _decided_text(label: str, model: ReportedModel) -> str:
     point = model.point(label)
     if not isinstance(point, OperatingPoint):
         return f"Not decided: there is no operating point '{model.point_name}' ({point.reason})."

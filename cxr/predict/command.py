@@ -187,4 +187,5 @@ def _about(networks: Networks, model: Path) -> dict[str, Any]:
     if calibration is None:
         return {**about, "calibrated": False}
     point = calibration.config.points[0].name
-    return {**about, "calibrated": True, "unit": calibration.unit, "combine": calibration.combine, "operating_point": point}
+    told = {"unit": calibration.unit, "combine": calibration.combine, "operating_point": point}
+    return {**about, "calibrated": True, "not_calibrated": calibration.unscaled, **told}

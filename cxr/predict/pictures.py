@@ -162,7 +162,8 @@ class Drawing:
             whose = "" if unit == "image" else f" of the {unit}"
             threshold = self.columns.thresholds[name]
             decided = "" if threshold is None else f", {'yes' if said.yes else 'no'} (threshold {threshold:.3f})"
-            told = f"{name}: probability{whose} {said.value:.3f}{decided}"
+            word = "score, not calibrated," if name in self.columns.calibration.unscaled else "probability"
+            told = f"{name}: {word}{whose} {said.value:.3f}{decided}"
         network = f", {self.networks.words}" if self.networks.words else ""
         return told, f"file {number} of the answer; model {self.about['sha256'][:8]}, run {self.about['run'][:8]}{network}"
 

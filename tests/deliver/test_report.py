@@ -42,6 +42,20 @@ def test_each_label_has_its_probability_threshold_and_decision_and_the_image_it_
         assert found[name][SOURCE] == [uid_of(chest(1))]
 
 
+def test_a_score_that_was_left_as_it_is_is_called_no_calibrated_probability(deliver, tmp_path):
+    model = write_model(tmp_path / "other.safetensors", unscaled="Mass")
+    (report,) = deliver([chest(1)], model=model).reports
+    found = {str(group["Finding"][0]): group for group in groups(report)}
+    row = FileScorer(model, torch.device("cpu")).score([chest(1)]).iloc[0]
+    assert PROBABILITY not in found["Mass"]
+    assert found["Mass"]["Score, not calibrated"] == [pytest.approx(row["Mass"], abs=1e-6)]
+    assert str(found["Mass"]["Comment"][0]).startswith(
+        "The score is left as it is, and is no calibrated probability: only 3 pat"
+    )
+    assert PROBABILITY in found[NAMES[1]]
+    assert "no calibrated" not in str(found[NAMES[1]]["Comment"][0])
+
+
 def test_a_no_is_a_no(report):
     decided = {str(group["Finding"][0]): group for patient in range(6) for group in groups(report(chest(patient)))}
     assert {value for group in decided.values() for value in group[DECISION]} >= {"Yes", "Undetermined"}

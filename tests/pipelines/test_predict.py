@@ -27,6 +27,7 @@ from cxr.ingest.store import ImageStore
 from cxr.manifest import read_manifest
 from cxr.model.card import read_card
 from cxr.predict import inputs, reading
+from cxr.predict.pictures import Drawing
 from cxr.predict.predictor import Predictor
 from cxr.predictions import read_predictions
 from cxr.tracking.served import write_served
@@ -172,6 +173,26 @@ def test_a_study_has_the_combined_probability_of_its_images(tmp_path, command, u
     rows = table(out)
     own = calibration.apply(scores[:1], NAMES) if unit == "image" else expected
     np.testing.assert_allclose(numbers(rows[:1]), own, atol=1e-9)
+
+
+def test_a_label_whose_scores_are_left_as_they_are_is_told_in_the_answer_the_terminal_and_the_picture(
+    folder, tmp_path, command, monkeypatch
+):
+    model = write_model(tmp_path / "m.safetensors", unscaled="Mass")
+    words = []
+    real = Drawing._lines
+    monkeypatch.setattr(Drawing, "_lines", lambda *given: words.append(real(*given)[0]) or real(*given))
+    asked = ("--out", tmp_path / "a.csv", "--maps", tmp_path / "maps", "--maps-of", "all")
+    outcome = command("predict", "--model", model, folder / "0.dcm", *asked)
+    assert "the score of 'Mass' is no calibrated probability, but left as it is: only 3 patients" in outcome.out
+    assert "'Hernia' is no" not in outcome.out
+    about = json.loads((tmp_path / "a.model.json").read_text())["model"]
+    assert about["not_calibrated"] == {"Mass": "only 3 patients"}
+    assert [text.partition(": ")[2].partition(" 0.")[0] for text in words] == [
+        "score, not calibrated,",
+        "probability",
+        "probability",
+    ]
 
 
 def test_csv_parquet_and_json_say_the_same(folder, tmp_path, command):

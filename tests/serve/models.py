@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from cxr.calibrate.calibration import Calibration, LabelCalibration
-from cxr.calibrate.scaling import Platt
+from cxr.calibrate.scaling import Platt, Unchanged
 from cxr.calibrate.thresholds import Confusion, OperatingPoint
 from cxr.config_evaluate import CalibrateConfig, Combine, OperatingRule, Unit
 from cxr.config_model import HeadConfig, ModelConfig, StackedConfig
@@ -43,9 +43,12 @@ def write_model(
     head: Mapping[str, Any] | None = None,
     model: Mapping[str, Any] | None = None,
     calibrated: bool = True,
+    unscaled: str = "",
     normaliser: int = normalise.VERSION,
 ) -> Path:
-    """A model with random weights, its labels calibrated each in a way of its own; the last one has no Youden point."""
+    """A model with random weights, its labels calibrated each in a way of its own; the last one has no Youden point, and
+    the score of `unscaled` is left as it is.
+    """
     torch.manual_seed(0)
     options = {"embed_dim": 64, "num_heads": heads[-1] if heads else 2, "depth": 2, "patch_size": 8}
     config = ModelConfig(
@@ -65,19 +68,20 @@ def write_model(
         run_id="train-run",
         data_sha256="d",
         epoch=1,
-        calibration=_calibration(names, unit, combine, network) if calibrated else None,
+        calibration=_calibration(names, unit, combine, network, unscaled) if calibrated else None,
     )
     save_model(path, classifier.state_dict(), card)
     return path
 
 
-def _calibration(names: Sequence[str], unit: Unit, combine: Combine, network: str) -> Calibration:
+def _calibration(names: Sequence[str], unit: Unit, combine: Combine, network: str, unscaled: str) -> Calibration:
     table = Confusion(true_positives=3, false_positives=2, false_negatives=1, true_negatives=4)
     labels = {}
     for place, name in enumerate(names):
         point = OperatingPoint(threshold=0.3, validation=table)
         youden = Undefined("no threshold is better than chance") if place == len(names) - 1 else point
-        scaling = Platt(method="platt", slope=0.5 + 0.25 * place, intercept=-0.2 * place)
+        line = Platt(method="platt", slope=0.5 + 0.25 * place, intercept=-0.2 * place)
+        scaling = Unchanged(reason="only 3 patients") if name == unscaled else line
         labels[name] = LabelCalibration(scaling=scaling, points={"youden": youden, "sensitivity 0.9": point})
     return Calibration(
         schema_version=1,
