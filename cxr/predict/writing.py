@@ -29,12 +29,14 @@ def check_out(out: Path) -> None:
     """Refuse a place that cannot be written to, before anything is read.
 
     Raises:
-        ConfigError: another kind of file than those below, or no folder to put it in.
+        ConfigError: another kind of file than those below, no folder to put it in, or a folder by this name.
     """
     if out.suffix not in (*_TABLES, ".json"):
         raise ConfigError(f"--out: {out}: must end in .csv, .parquet or .json")
     if not out.parent.is_dir():
         raise ConfigError(f"--out: there is no folder {out.parent}")
+    if out.is_dir():
+        raise ConfigError(f"--out: {out}: is a folder; name a file")
 
 
 def write_answer(out: Path, rows: Rows, columns: Columns, about: Mapping[str, Any], *, studies: bool) -> dict[str, Path]:

@@ -280,6 +280,7 @@ def test_a_cascade_scores_sure_studies_by_the_narrow_network_and_unsure_ones_by_
         (["in"], "--model: missing"),
         (["in", "--model", "model.safetensors"], "--out: missing"),
         (["in", "--model", "model.safetensors", "--out", "x.xlsx"], "must end in .csv, .parquet or .json"),
+        (["in", "--model", "model.safetensors", "--out", "folder.csv"], "folder.csv: is a folder; name a file"),
         (["in", "--model", "model.safetensors", "--out", "no/x.csv"], "there is no folder no"),
         (["in", "--model", "model.safetensors", "--out", "in/x.csv"], "lies in an input"),
         (["in", "--model", "none.safetensors", "--out", "x.csv"], "--model: none.safetensors: no such file"),
@@ -294,7 +295,8 @@ def test_a_cascade_scores_sure_studies_by_the_narrow_network_and_unsure_ones_by_
 )
 def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(model, folder, tmp_path, command, monkeypatch, given, problem):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
+    for name in ("empty", "folder.csv"):
+        (tmp_path / name).mkdir()
     outcome = command("predict", *given)
     assert (outcome.code, problem in outcome.err) == (2, True), outcome.err
     assert not (tmp_path / "x.csv").exists()
