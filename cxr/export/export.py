@@ -97,6 +97,8 @@ def export(model: Path, out: Path, wish: Wish, progress: Progress) -> Exported:
     require("export", *_PACKAGES[wish.format])
     if not out.parent.is_dir():
         raise CxrError(f"--out: the folder {out.parent} does not exist")
+    if out.is_dir():
+        raise CxrError(f"--out: {out} is a folder; name the file to write")
     chosen = choose(model, wish.heads)
     pictures = phantoms(chosen.card) if wish.images is None else test_images(wish.images, chosen.reference)
     with _appearing(out) as partial:
@@ -135,5 +137,7 @@ def _appearing(path: Path) -> Iterator[Path]:
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except PermissionError as error:
+        raise CxrError(f"--out: {path} cannot be written: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)

@@ -176,6 +176,18 @@ def test_missing_packages_are_named_with_the_way_out(model: Path, tmp_path: Path
 def test_a_missing_folder_is_told_before_the_work(model: Path, tmp_path: Path) -> None:
     with pytest.raises(CxrError, match=r"--out: the folder .*nowhere does not exist"):
         export(model, tmp_path / "nowhere" / "out", Wish(), quiet)
+    with pytest.raises(CxrError, match="--out: .* is a folder; name the file to write"):
+        export(model, tmp_path, Wish(), quiet)
+
+
+def test_a_folder_that_may_not_be_written_is_told(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(old: Path, new: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(new))
+
+    monkeypatch.setattr("cxr.export.export.os.replace", refuse)
+    with pytest.raises(CxrError, match="--out: .*out cannot be written: Permission denied"):
+        export(model, tmp_path / "out", Wish(), quiet)
+    assert not list(tmp_path.glob(".out*"))
 
 
 @pytest.mark.parametrize(
