@@ -176,7 +176,7 @@ def test_missing_packages_are_named_with_the_way_out(model: Path, tmp_path: Path
 def test_a_missing_folder_is_told_before_the_work(model: Path, tmp_path: Path) -> None:
     with pytest.raises(CxrError, match=r"--out: the folder .*nowhere does not exist"):
         export(model, tmp_path / "nowhere" / "out", Wish(), quiet)
-    with pytest.raises(CxrError, match="--out: .* is a folder; name the file to write"):
+    with pytest.raises(CxrError, match=r"--out: .* is a folder; name the file to write"):
         export(model, tmp_path, Wish(), quiet)
 
 
@@ -185,7 +185,7 @@ def test_a_folder_that_may_not_be_written_is_told(model: Path, tmp_path: Path, m
         raise PermissionError(13, "Permission denied", str(new))
 
     monkeypatch.setattr("cxr.export.export.os.replace", refuse)
-    with pytest.raises(CxrError, match="--out: .*out cannot be written: Permission denied"):
+    with pytest.raises(CxrError, match=r"--out: .*out cannot be written: Permission denied"):
         export(model, tmp_path / "out", Wish(), quiet)
     assert not list(tmp_path.glob(".out*"))
 
