@@ -94,6 +94,8 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         DataError: no model file, or one of another format.
     """
+    if path.is_dir():
+        raise DataError(f"{path}: a folder, not a model file of cxr; name the file, such as calibrate/model.safetensors in it")
     try:
         with safe_open(path, "np") as file:
             header = json.loads((file.metadata() or {})[KEY])

@@ -86,6 +86,11 @@ def test_a_cut_file_is_refused(saved: tuple[Path, Classifier, ModelCard], keep: 
         load_model(saved[0], CPU)
 
 
+def test_a_folder_is_told_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a folder, not a model file of cxr; name the file"):
+        load_model(tmp_path, CPU)
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     with pytest.raises(DataError, match="not a model file of cxr"):
