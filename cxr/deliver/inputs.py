@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cxr.deliver.folder import FolderDestination
 from cxr.deliver.receipt import Destination
-from cxr.errors import ConfigError
+from cxr.errors import ConfigError, DataError
 from cxr.ingest.source.dicomweb import DicomwebFiles
 from cxr.ingest.source.entry import Files
 from cxr.ingest.source.folder import files_of
@@ -35,7 +35,7 @@ def sources(inputs: Sequence[str], query: Sequence[str], credentials: str | None
         raise ConfigError("--query: it is for the address of a DICOMweb service, and none is given")
     pairs = tuple((key, value) for key, _, value in (each.partition("=") for each in query))
     return tuple(
-        DicomwebFiles(each, pairs, credentials=credentials) if _is_service(each) else files_of(Path(each)) for each in inputs
+        DicomwebFiles(each, pairs, credentials=credentials) if _is_service(each) else _files(Path(each)) for each in inputs
     )
 
 
@@ -69,3 +69,10 @@ def destination(out: Path | None, to: str | None, credentials: str | None, own_t
 
 def _is_service(text: str) -> bool:
     return text.startswith(("http://", "https://"))
+
+
+def _files(path: Path) -> Files:
+    try:
+        return files_of(path)
+    except DataError as error:
+        raise DataError(f"INPUT: {str(error).removeprefix('source.root: ')}") from error

@@ -127,4 +127,6 @@ def test_a_command_that_cannot_be_understood_is_refused_before_anything_is_read(
 
 def test_no_input_and_no_such_input_are_told(model_file, tmp_path):
     assert "INPUT: missing" in str(run("--model", model_file, "--out", tmp_path / "o").exception)
-    assert isinstance(run(tmp_path / "none", "--model", model_file, "--out", tmp_path / "o").exception, DataError)
+    missing = run(tmp_path / "none", "--model", model_file, "--out", tmp_path / "o").exception
+    assert isinstance(missing, DataError)
+    assert str(missing) == f"INPUT: there is no {tmp_path / 'none'}"
