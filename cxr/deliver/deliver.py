@@ -74,7 +74,8 @@ class Deliverer:
         self._vocabulary = read_concepts()
         unknown = [name for name in maps if name not in (POSITIVE, *self._model.labels.names)]
         if unknown:
-            raise ConfigError(f"--maps: the model has no label '{unknown[0]}'; it has: {', '.join(self._model.labels.names)}")
+            known = ", ".join(self._model.labels.names)
+            raise ConfigError(f"--maps: '{unknown[0]}' is no label of the model, which has: {known}; or write: positive")
         self._maps = tuple(maps)
 
     def deliver(self, studies: Sequence[tuple[StudyFile, ...]], destination: Destination) -> Iterator[Delivery]:

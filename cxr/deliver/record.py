@@ -30,12 +30,15 @@ def check_record(path: Path, sources: Sequence[Files]) -> None:
         sources: of the files.
 
     Raises:
-        ConfigError: it does not end in .csv, there is no folder to put it in, or it lies in a source.
+        ConfigError: it does not end in .csv, there is no folder to put it in, something is there already, which may be all that
+            tells an earlier delivery's studies, or it lies in a source.
     """
     if path.suffix != ".csv":
         raise ConfigError(f"--record: {path}: must end in .csv")
     if not path.parent.is_dir():
         raise ConfigError(f"--record: there is no folder {path.parent}")
+    if path.exists():
+        raise ConfigError(f"--record: {path}: is there already; name a new table for each delivery")
     folders = [files.root.resolve() for files in sources if isinstance(files, FolderFiles) and not files.only]
     if any(path.resolve().is_relative_to(folder) for folder in folders):
         raise ConfigError(f"--record: {path}: lies in an input; choose another place")

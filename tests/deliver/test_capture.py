@@ -62,7 +62,7 @@ def test_an_orientation_is_told_only_where_the_source_tells_it(deliver, orientat
 
 
 def test_a_label_that_the_model_does_not_have_and_a_head_without_maps_are_refused_in_words(deliver, tmp_path):
-    with pytest.raises(ConfigError, match=r"--maps: the model has no label 'Masses'; it has: Mass, "):
+    with pytest.raises(ConfigError, match=r"--maps: 'Masses' is no label of the model, which has: Mass, "):
         deliver([chest(0)], maps=["Masses"])
     plain = write_model(tmp_path / "plain.safetensors", head={"kind": "aggregated"})
     with pytest.raises(DataError, match="no disease maps"):

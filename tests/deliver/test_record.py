@@ -105,7 +105,14 @@ def test_a_place_that_cannot_be_or_that_the_next_delivery_would_read_is_refused(
     (tmp_path / "in").mkdir()
     (tmp_path / "a.dcm").write_bytes(chest(0))
     given = sources([str(tmp_path / "in"), str(tmp_path / "a.dcm")], (), None)
-    for name, problem in (("x.txt", "must end in .csv"), ("no/x.csv", "there is no folder"), ("in/x.csv", "lies in an input")):
+    (tmp_path / "older.csv").write_text("the studies of yesterday")
+    refused = {
+        "x.txt": "must end in .csv",
+        "no/x.csv": "there is no folder",
+        "in/x.csv": "lies in an input",
+        "older.csv": "is there already; name a new table",
+    }
+    for name, problem in refused.items():
         with pytest.raises(ConfigError, match=f"--record: .*{problem}"):
             check_record(tmp_path / name, given)
     check_record(tmp_path / "x.csv", given)
