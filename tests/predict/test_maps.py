@@ -37,7 +37,7 @@ def test_each_label_has_a_map_of_each_image_on_the_grid_of_patches(tmp_path, ima
 def test_a_feature_map_of_a_pyramid_is_a_grid_too(tmp_path, images):
     path = write_model(tmp_path / "m.safetensors", model={"backbone": "resnet10t", "options": {}})
     maps = Predictor(path, CPU).maps(np.repeat(np.repeat(images, 2, 1), 2, 2))
-    assert maps.shape == (5, 3, 2, 2)
+    assert maps.shape == (5, 3, 4, 4)  # 64 pixels in places of 16
     np.testing.assert_allclose(maps.sum((2, 3)), 1, atol=1e-5)
 
 
