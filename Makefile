@@ -12,7 +12,7 @@ demo: .venv/.installed
 	$(BIN)/cxr run pipelines/quickstart.yaml
 
 test: .venv/.installed-test check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --durations 25
 
 check: .venv/.installed-test
 	$(BIN)/ruff check .
